@@ -1,0 +1,23 @@
+//! Push to WebSocket clients.
+
+use super::Result;
+use async_trait::async_trait;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Sent,
+    Gone,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    pub to: Vec<String>,
+    pub body: Vec<u8>,
+}
+
+#[async_trait]
+pub trait Connections: Send + Sync {
+    /// One answer a connection, in the order of `to`, for each push.
+    async fn post(&self, pushes: Vec<Push>) -> Result<Vec<Vec<Result<Delivery>>>>;
+    async fn close(&self, id: &str) -> Result<()>;
+}

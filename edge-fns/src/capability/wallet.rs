@@ -1,0 +1,68 @@
+//! Money. Double entry: every movement has two sides that sum to zero, available and locked never go negative,
+//! and the sum over all accounts changes only by deposits and withdrawals.
+//!
+//! Every movement names itself and may be repeated safely: the repetition answers [`Posted::Repeated`] and changes
+//! nothing. Movements of one call are applied in order, each of them wholly or not at all.
+
+use super::Result;
+use async_trait::async_trait;
+
+/// Smallest unit of the asset: the cash unit, or one lot of the stock. At most `i64::MAX` in any one balance.
+pub type Amount = u64;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Asset {
+    Cash,
+    Stock(String),
+}
+
+/// One side of a fill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    pub user: String,
+    /// The hold that pays: the order's id.
+    pub hold: String,
+    /// Goes back from the hold to available besides what the fill takes: a buyer's price improvement.
+    pub refund: Amount,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// available → locked, under a hold of this name. Named by the hold: a hold is opened once.
+    Reserve { hold: String, user: String, asset: Asset, amount: Amount },
+    /// All that is left in the hold → available. Named by the hold; an unknown hold is opened and closed at once, so
+    /// that a reserve that arrives late finds it spent and takes nothing.
+    Release { hold: String },
+    /// `absorb` (if any) is merged into `hold`, then everything above `keep` → available.
+    Adjust { id: String, hold: String, absorb: Option<String>, keep: Amount },
+    /// The buyer's hold pays `cash` to the seller, the seller's hold gives `quantity` of the symbol to the buyer,
+    /// both get their refunds. Named by the fill.
+    Settle { fill: String, symbol: String, cash: Amount, quantity: Amount, buyer: Party, seller: Party },
+    /// From outside into available.
+    Deposit { id: String, user: String, asset: Asset, amount: Amount },
+    /// From available to the outside.
+    Withdraw { id: String, user: String, asset: Asset, amount: Amount },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posted {
+    Done,
+    /// This movement took effect before.
+    Repeated,
+    /// Nothing moved: this much was there (available for a reserve or withdrawal, in the hold for a settlement).
+    Insufficient(Amount),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance {
+    pub asset: Asset,
+    pub available: Amount,
+    pub locked: Amount,
+}
+
+#[async_trait]
+pub trait Wallet: Send + Sync {
+    async fn post(&self, movements: Vec<Movement>) -> Result<Vec<Result<Posted>>>;
+    /// Cash first, then stocks by symbol; assets never touched are left out.
+    async fn balances(&self, user: &str) -> Result<Vec<Balance>>;
+}

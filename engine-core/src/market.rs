@@ -1,0 +1,97 @@
+//! One symbol: its book, its candle of the minute, its day, and the numbers of its events.
+
+use crate::book::OrderBook;
+use crate::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S};
+use crate::command::Command;
+use crate::event::Event;
+use crate::ticker::Day;
+use crate::types::{Millis, Sequence};
+use alloc::vec::Vec;
+
+#[derive(Clone, Debug)]
+pub struct Market {
+    pub(crate) book: OrderBook,
+    /// Number of the last event.
+    pub(crate) sequence: Sequence,
+    /// Time of the last command; it never goes back.
+    pub(crate) time: Millis,
+    /// The minute of the last fill, while no later time has been seen.
+    pub(crate) candle: Option<Candle>,
+    pub(crate) day: Option<Day>,
+    /// How far the exchange's time zone is ahead of UTC.
+    pub(crate) day_offset_s: u64,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        Market::new(SEOUL_DAY_OFFSET_S)
+    }
+}
+
+impl Market {
+    pub fn new(day_offset_s: u64) -> Market {
+        Market { book: OrderBook::new(), sequence: 0, time: 0, candle: None, day: None, day_offset_s }
+    }
+
+    pub fn book(&self) -> &OrderBook {
+        &self.book
+    }
+
+    /// Number of the last event. The events of the next command are numbered from the one after it.
+    pub fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    pub fn time(&self) -> Millis {
+        self.time
+    }
+
+    /// The candle of the current minute.
+    pub fn candle(&self) -> Option<&Candle> {
+        self.candle.as_ref()
+    }
+
+    pub fn day(&self) -> Option<&Day> {
+        self.day.as_ref()
+    }
+
+    /// Applies one command at `time` (an earlier time than the last command's counts as that one) and appends what
+    /// happened to `events`, numbered on from [`Market::sequence`].
+    pub fn apply(&mut self, time: Millis, command: &Command, events: &mut Vec<Event>) {
+        self.time = self.time.max(time);
+        let first = events.len();
+        self.close_candle(events);
+        match command {
+            Command::Add(order) => self.book.add(order, events),
+            Command::Cancel { order, user } => self.book.cancel(*order, *user, events),
+            Command::Replace(replace) => self.book.replace(replace, events),
+            Command::Tick => {}
+        }
+        let happened = &events[first..];
+        self.sequence += happened.len() as u64;
+        let minute = Interval::M1.bucket(self.time / 1000, 0);
+        for event in happened {
+            if let Event::Filled(fill) = event {
+                match &mut self.candle {
+                    Some(candle) => candle.add(fill.price, fill.quantity),
+                    None => self.candle = Some(Candle::first(minute, fill.price, fill.quantity)),
+                }
+                match &mut self.day {
+                    Some(day) => day.add(self.time, self.day_offset_s, fill.price, fill.quantity),
+                    None => {
+                        self.day = Some(Day::first(self.time, self.day_offset_s, fill.price, fill.quantity));
+                    }
+                }
+            }
+        }
+    }
+
+    fn close_candle(&mut self, events: &mut Vec<Event>) {
+        let minute = Interval::M1.bucket(self.time / 1000, 0);
+        if self.candle.is_some_and(|candle| candle.time < minute)
+            && let Some(candle) = self.candle.take()
+        {
+            events.push(Event::CandleClosed(candle));
+        }
+    }
+}
