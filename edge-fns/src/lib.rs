@@ -1,7 +1,34 @@
 //! The exchange's functions: portable logic, written once.
 //!
-//! One module a handler, plain async functions over the traits of [`capability`]. Shells beside this crate run them:
-//! as WebAssembly components on our host, and whatever comes later. This crate must not do I/O, read a clock, or
-//! know which host it runs on.
+//! One module a handler, plain async functions over the traits of [`capability`]: its `Ports` list exactly what it may
+//! touch, its `handle` takes one event. Shells beside this crate run them: as WebAssembly components on our host, and
+//! whatever comes later. This crate must not do I/O, read a clock, or know which host it runs on.
+//!
+//! - REST ([`http`]): [`order_router`], [`orders`], [`asset`], [`chart_data`], [`admin`]
+//! - WebSocket ([`socket`]): [`connect`], [`subscribe`], [`disconnect`]
+//! - streams ([`stream`]): [`fill_processor`], [`history_saver`]
+//! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] (lock and append), [`executor`]
+#![forbid(unsafe_code)]
 
+pub mod admin;
+pub mod asset;
+pub mod auth;
 pub mod capability;
+pub mod chart_data;
+pub mod connect;
+pub mod disconnect;
+pub mod executor;
+pub mod fields;
+pub mod fill_processor;
+pub mod history_saver;
+pub mod http;
+pub mod ids;
+pub mod order;
+pub mod order_router;
+pub mod orders;
+pub mod placement;
+pub mod socket;
+pub mod stream;
+pub mod subscribe;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 use hashbrown::HashMap;
 
 /// How many finished order ids a shard remembers in order to ignore their repetition.
-pub const REMEMBERED_ORDERS: usize = 1 << 18;
+pub const REMEMBERED_ORDERS: usize = 1 << 16;
 
 const SHARD_MAGIC: [u8; 4] = *b"SNSH";
 const SHARD_VERSION: u64 = 1;
@@ -44,13 +44,21 @@ pub struct Notice {
     pub body: Vec<u8>,
 }
 
+/// A trade as the tape shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trade {
+    pub symbol: Arc<str>,
+    pub sequence: Sequence,
+    pub body: String,
+}
+
 /// What applying records has to tell the world, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
     pub records: Vec<StreamRecord>,
     pub notices: Vec<Notice>,
-    /// Trade messages of the tape with their symbols.
-    pub trades: Vec<(Arc<str>, String)>,
+    /// Trades for the tape.
+    pub trades: Vec<Trade>,
     /// Candles that closed, with the number of the event that closed them.
     pub closed: Vec<(Arc<str>, Sequence, Candle)>,
     /// Symbols whose market data may have changed.
@@ -285,8 +293,8 @@ impl Shard {
                     seller: party(seller, self.orders.name(seller.order.0), self.users.name(seller.user.0)),
                 };
                 publish(symbol, seq, t, kind, out);
-                let trade = trade_message(symbol, t, seq, fill.price, fill.quantity, fill.taker_side);
-                out.trades.push((symbol.clone(), trade));
+                let body = trade_message(symbol, t, seq, fill.price, fill.quantity, fill.taker_side);
+                out.trades.push(Trade { symbol: symbol.clone(), sequence: seq, body });
                 let sides = [(&fill.maker, fill.taker_side.opposite()), (&fill.taker, fill.taker_side)];
                 for (side_of, side) in sides {
                     let status = self.fill_status(symbol, seq, side_of, side).fill(fill.price, fill.quantity);

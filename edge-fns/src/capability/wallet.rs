@@ -2,7 +2,9 @@
 //! and the sum over all accounts changes only by deposits and withdrawals.
 //!
 //! Every movement names itself and may be repeated safely: the repetition answers [`Posted::Repeated`] and changes
-//! nothing. Movements of one call are applied in order, each of them wholly or not at all.
+//! nothing. Movements of one call are applied in order, each of them wholly or not at all; after one that answers an
+//! error the rest of the call is not tried and answers `Unavailable`, so that a movement never overtakes an earlier
+//! one of the same hold.
 
 use super::Result;
 use async_trait::async_trait;

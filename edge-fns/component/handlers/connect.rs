@@ -1,0 +1,3 @@
+//! The component of [`edge_fns::connect`].
+
+edge_component::socket_function!(connect: base, identity, cache);

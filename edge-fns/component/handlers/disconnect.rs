@@ -1,0 +1,3 @@
+//! The component of [`edge_fns::disconnect`].
+
+edge_component::socket_function!(disconnect: base, cache);

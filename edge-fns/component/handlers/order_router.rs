@@ -1,0 +1,3 @@
+//! The component of [`edge_fns::order_router`].
+
+edge_component::http_function!(order_router: base, identity, cache, documents, wallet, streams);

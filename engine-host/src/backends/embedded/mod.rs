@@ -1,0 +1,12 @@
+//! The embedded back ends: everything in one folder of this machine, no server, no account.
+//!
+//! - [`streams`]: the log, checkpoints and blobs, on an embedded LSM store
+//! - [`store`]: documents, wallets and trade history, in SQLite
+//! - [`cache`]: the cache, in memory, with the keys that must survive in an append-only file
+//! - [`hub`]: the WebSocket connections of this process
+
+pub mod append_file;
+pub mod cache;
+pub mod hub;
+pub mod store;
+pub mod streams;

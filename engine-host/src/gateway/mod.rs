@@ -1,0 +1,182 @@
+//! The doors of the exchange: REST, WebSocket, `@connections`, accounts, the page, health and metrics.
+//!
+//! Requests are handed to the functions as they are; what a function answers is what the client gets. The gateway itself
+//! only limits sizes and times, and answers where no function does.
+
+mod connections;
+mod functions;
+mod metrics;
+mod page;
+mod socket;
+
+pub use page::Page;
+
+use crate::auth::{self, Auth};
+use crate::backends::embedded::hub::Hub;
+use crate::backends::embedded::store::Store;
+use crate::engine::Counters;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{any, get};
+use axum::serve::ListenerExt;
+use edge_host::EdgeHost;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Everything the doors lead to.
+#[derive(Clone)]
+pub struct Gateway {
+    pub functions: EdgeHost,
+    pub auth: Auth,
+    pub hub: Arc<Hub>,
+    pub store: Store,
+    pub page: Arc<Page>,
+    pub settings: Arc<Settings>,
+    pub counters: Arc<Counters>,
+    pub lags: Arc<dyn Fn() -> Vec<(String, u32, u64)> + Send + Sync>,
+    pub started: Instant,
+    /// Turns true when the process stops: open connections are closed then.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What the page has to know before anybody signs in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    pub test_mode: bool,
+    /// Cash and stock of each symbol that a new account starts with; 0 outside `up`.
+    pub demo_cash: u64,
+    pub demo_stock: u64,
+    /// How far the exchange's day is ahead of UTC, in seconds.
+    pub day_offset_s: u64,
+    pub version: &'static str,
+}
+
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// What the page may load: its own files, WebAssembly, nothing from elsewhere. The chart library sets styles on its
+/// elements, hence inline styles.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; worker-src 'self'; \
+    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+impl Gateway {
+    pub fn router(self) -> Router {
+        let accounts = Router::new().route("/.well-known/jwks.json", get(auth::jwks)).with_state(self.auth.clone());
+        Router::new()
+            .route("/orders", any(functions::orders))
+            .route("/orders/{id}", any(functions::orders))
+            .route("/chart", any(functions::chart))
+            .route("/depth", any(functions::chart))
+            .route("/assets", any(functions::assets))
+            .route("/admin", any(functions::admin))
+            .route("/admin/totals", get(functions::totals).fallback(method_not_allowed))
+            .route("/admin/verify", get(functions::verify).fallback(method_not_allowed))
+            .route("/admin/{*rest}", any(functions::admin))
+            .route("/ws", any(socket::connect))
+            .route("/@connections/{id}", any(connections::manage))
+            .route("/healthz", get(health).fallback(method_not_allowed))
+            .route("/metrics", get(metrics::metrics).fallback(method_not_allowed))
+            .route("/openapi.json", get(openapi).fallback(method_not_allowed))
+            .route("/config.json", get(config).fallback(method_not_allowed))
+            .fallback(page::serve)
+            .with_state(self.clone())
+            .nest("/auth/v1", auth::routes(self.auth).fallback(not_found))
+            .merge(accounts)
+            .layer(middleware::from_fn(harden))
+    }
+
+    /// Serves until told to stop, then lets the requests in flight finish.
+    pub async fn serve(self, listener: TcpListener) -> std::io::Result<()> {
+        let mut stop = self.stop.clone();
+        let hub = self.hub.clone();
+        let stopped = async move {
+            // An error says that the sender is gone, which is a stop too.
+            let _ = stop.wait_for(|stop| *stop).await;
+            hub.close_all();
+        };
+        // Answers are small and waited for: none is held back to be sent with the next.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
+        axum::serve(listener, self.router()).with_graceful_shutdown(stopped).await
+    }
+}
+
+/// A refusal by the gateway itself, in the API's form.
+pub(crate) fn refusal(status: StatusCode, code: &str, message: impl AsRef<str>) -> Response {
+    let body = serde_json::json!({"error": {"code": code, "message": message.as_ref()}});
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+pub(crate) async fn not_found() -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+}
+
+pub(crate) async fn method_not_allowed(method: Method) -> Response {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("{method} is not possible here"))
+}
+
+/// Refuses everyone but administrators.
+pub(crate) fn administrator(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) else {
+        return Err(Box::new(refusal(StatusCode::UNAUTHORIZED, "token_missing", "send a token: Authorization: Bearer TOKEN")));
+    };
+    match gateway.auth.keys.verify(token) {
+        Ok(claims) if claims.role == "service_role" => Ok(()),
+        Ok(_) => Err(Box::new(refusal(StatusCode::FORBIDDEN, "forbidden", "this needs an administrator's token"))),
+        Err(why) => {
+            use edge_fns::capability::identity::Refusal;
+            let code = match why {
+                Refusal::Malformed => "token_malformed",
+                Refusal::Expired => "token_expired",
+                Refusal::BadSignature => "token_bad_signature",
+                Refusal::WrongAudience => "token_wrong_audience",
+            };
+            Err(Box::new(refusal(StatusCode::UNAUTHORIZED, code, "the token is not taken")))
+        }
+    }
+}
+
+async fn health(State(gateway): State<Gateway>) -> Json<serde_json::Value> {
+    Json(serde_json::json!({
+        "status": "ok",
+        "version": gateway.settings.version,
+        "uptime_s": gateway.started.elapsed().as_secs(),
+        "connections": gateway.hub.len(),
+    }))
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+async fn config(State(gateway): State<Gateway>) -> Response {
+    let symbols = functions::symbols(&gateway).await;
+    match serde_json::to_value(gateway.settings.as_ref()) {
+        Ok(mut settings) => {
+            settings["symbols"] = symbols.into();
+            ([(header::CACHE_CONTROL, "no-store")], Json(settings)).into_response()
+        }
+        Err(error) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()),
+    }
+}
+
+/// Headers that every answer carries.
+async fn harden(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}

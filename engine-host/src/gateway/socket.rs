@@ -1,0 +1,148 @@
+//! WebSocket connections, with API Gateway's limits: frames of 32 KB, messages of 128 KB, ten minutes without a word, two
+//! hours in all.
+
+use super::{Gateway, refusal};
+use crate::backends::embedded::hub::{Info, MAX_MESSAGE, Mailbox};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE;
+use edge_host::{SocketEvent, SocketReply};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::time::{Instant, sleep_until};
+
+const MAX_FRAME: usize = 32 * 1024;
+const IDLE: Duration = Duration::from_secs(10 * 60);
+const LIFE: Duration = Duration::from_secs(2 * 3600);
+
+pub(super) async fn connect(
+    State(gateway): State<Gateway>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return refusal(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "this is a WebSocket endpoint");
+    };
+    let Ok(Query(query)) = query else {
+        return refusal(StatusCode::BAD_REQUEST, "bad_field", "the query cannot be read");
+    };
+    let Some(id) = new_id() else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "no randomness for an id");
+    };
+    let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+        Some((format!("header:{name}"), value.to_str().ok()?.to_string()))
+    };
+    let named = query.into_iter().map(|(name, value)| (format!("query:{name}"), value));
+    let about = named.chain(headers.iter().filter_map(header)).collect();
+    let now = now();
+    // In the hub first: what the connect function's keys attract must find it.
+    let mailbox = gateway.hub.open(&id, Info { connected_at: now, last_active_at: now, source: String::new() });
+    match gateway.functions.socket("connect", &id, SocketEvent::Opened(about)).await {
+        Ok(SocketReply { accept: true, body, .. }) => {
+            if let Some(body) = body {
+                mailbox.put(body.into());
+            }
+            // One byte over the limits is taken in and answered with the close code that says so.
+            upgrade
+                .protocols(["bearer"])
+                .max_frame_size(MAX_FRAME)
+                .max_message_size(MAX_MESSAGE)
+                .on_upgrade(move |socket| serve(gateway, id, mailbox, socket))
+        }
+        Ok(SocketReply { status, body, .. }) => {
+            gateway.hub.remove(&id);
+            let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN);
+            let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
+            (status, json, body.unwrap_or_default()).into_response()
+        }
+        Err(error) => {
+            gateway.hub.remove(&id);
+            tracing::warn!(%error, "the connect function did not answer");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "cannot connect now")
+        }
+    }
+}
+
+async fn serve(gateway: Gateway, id: String, mailbox: Arc<Mailbox>, mut socket: WebSocket) {
+    let end = converse(&gateway, &id, &mailbox, &mut socket).await;
+    gateway.hub.remove(&id);
+    if let Some((code, reason)) = end {
+        // The client may be gone already: then there is nobody to tell.
+        let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    }
+    if let Err(error) = gateway.functions.socket("disconnect", &id, SocketEvent::Closed).await {
+        tracing::warn!(%error, connection = id, "the disconnect function did not answer");
+    }
+}
+
+/// Talks until one side ends it; the answer is what to tell the client, if it is still there.
+async fn converse(
+    gateway: &Gateway,
+    id: &str,
+    mailbox: &Mailbox,
+    socket: &mut WebSocket,
+) -> Option<(u16, &'static str)> {
+    let last = Instant::now() + LIFE;
+    let mut idle = Instant::now() + IDLE;
+    loop {
+        tokio::select! {
+            waiting = mailbox.take() => {
+                let Some(waiting) = waiting else { return Some((close_code::AWAY, "closed by the server")) };
+                for body in waiting {
+                    // What the exchange sends is JSON, and so UTF-8; anything else goes as bytes.
+                    let message = match std::str::from_utf8(&body) {
+                        Ok(text) => Message::Text(text.into()),
+                        Err(_) => Message::Binary(body.to_vec().into()),
+                    };
+                    socket.send(message).await.ok()?;
+                }
+            }
+            received = socket.recv() => {
+                idle = Instant::now() + IDLE;
+                mailbox.active(now());
+                match received {
+                    Some(Ok(Message::Text(text))) => hear(gateway, id, mailbox, text.as_bytes()).await,
+                    Some(Ok(Message::Binary(bytes))) => hear(gateway, id, mailbox, &bytes).await,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_))) | None => return None,
+                    Some(Err(error)) => {
+                        let too_big = error.to_string().contains("too long");
+                        return too_big.then_some((close_code::SIZE, "messages have at most 128 KB, frames 32 KB"));
+                    }
+                }
+            }
+            () = sleep_until(idle) => return Some((close_code::AWAY, "idle for ten minutes")),
+            () = sleep_until(last) => return Some((close_code::AWAY, "connected for two hours: connect again")),
+        }
+    }
+}
+
+async fn hear(gateway: &Gateway, id: &str, mailbox: &Mailbox, message: &[u8]) {
+    let body = match gateway.functions.socket("subscribe", id, SocketEvent::Message(message.into())).await {
+        Ok(reply) => reply.body,
+        Err(error) => {
+            tracing::warn!(%error, connection = id, "the subscribe function did not answer");
+            Some(br#"{"e":"error","code":"unavailable","message":"try again"}"#.to_vec())
+        }
+    };
+    if let Some(body) = body {
+        mailbox.put(body.into());
+    }
+}
+
+/// As API Gateway's ids: fifteen characters and an equals sign.
+fn new_id() -> Option<String> {
+    let mut bytes = [0; 11];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(BASE64_URL_SAFE.encode(bytes))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

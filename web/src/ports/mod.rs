@@ -1,0 +1,6 @@
+//! The browser, in four small pieces; nothing else of the page touches it except the views.
+
+pub mod browser;
+pub mod http;
+pub mod socket;
+pub mod storage;

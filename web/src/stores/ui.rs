@@ -1,0 +1,120 @@
+//! The page itself: language, what is in front, and toasts.
+
+use crate::i18n::{Lang, Text};
+use crate::ports::{browser, storage};
+use leptos::prelude::*;
+use std::time::Duration;
+
+const LANGUAGE_KEY: &str = "supernoba.lang";
+const TOAST_TIME: Duration = Duration::from_secs(6);
+const MOST_TOASTS: usize = 5;
+
+/// What a narrow page shows; a wide one shows all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Panel {
+    Markets,
+    #[default]
+    Chart,
+    Book,
+    Order,
+    Orders,
+}
+
+impl Panel {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Panel::Markets => "markets",
+            Panel::Chart => "chart",
+            Panel::Book => "book",
+            Panel::Order => "order",
+            Panel::Orders => "orders",
+        }
+    }
+}
+
+/// What the panel of orders shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Tab {
+    #[default]
+    Open,
+    History,
+    Balances,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    Good,
+    Bad,
+    Neutral,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    /// Grows with every toast.
+    pub number: u32,
+    /// What the toast is about: a newer one about the same takes its place.
+    pub about: String,
+    pub mood: Mood,
+    pub title: String,
+    pub detail: String,
+}
+
+#[derive(Clone, Copy)]
+pub struct Ui {
+    pub lang: RwSignal<Lang>,
+    pub panel: RwSignal<Panel>,
+    pub tab: RwSignal<Tab>,
+    pub login_open: RwSignal<bool>,
+    pub toasts: RwSignal<Vec<Toast>>,
+    toasted: StoredValue<u32>,
+}
+
+impl Ui {
+    pub fn new() -> Ui {
+        let kept = storage::read(LANGUAGE_KEY).and_then(|tag| Lang::parse(&tag));
+        Ui {
+            lang: RwSignal::new(kept.unwrap_or_else(|| Lang::of_browser(&browser::language()))),
+            panel: RwSignal::new(Panel::default()),
+            tab: RwSignal::new(Tab::default()),
+            login_open: RwSignal::new(false),
+            toasts: RwSignal::new(Vec::new()),
+            toasted: StoredValue::new(0),
+        }
+    }
+
+    /// A text that follows the language.
+    pub fn t(self, text: Text) -> impl Fn() -> &'static str + Copy + Send + Sync + 'static {
+        move || text.of(self.lang.get())
+    }
+
+    /// A text as it is now, outside of views.
+    pub fn now(self, text: Text) -> &'static str {
+        text.of(self.lang.get_untracked())
+    }
+
+    pub fn choose(self, lang: Lang) {
+        storage::write(LANGUAGE_KEY, lang.as_str());
+        // Before the signal: who redraws for it reads the new colours.
+        browser::set_document_language(lang.as_str());
+        self.lang.set(lang);
+    }
+
+    pub fn toast(self, about: &str, mood: Mood, title: &str, detail: String) {
+        let number = self.toasted.get_value() + 1;
+        self.toasted.set_value(number);
+        let toast = Toast { number, about: about.to_owned(), mood, title: title.to_owned(), detail };
+        self.toasts.update(|toasts| {
+            toasts.retain(|other| other.about != toast.about);
+            toasts.push(toast);
+            let extra = toasts.len().saturating_sub(MOST_TOASTS);
+            toasts.drain(..extra);
+        });
+        set_timeout(move || self.dismiss(number), TOAST_TIME);
+    }
+
+    pub fn dismiss(self, number: u32) {
+        if self.toasts.with_untracked(|toasts| toasts.iter().any(|toast| toast.number == number)) {
+            self.toasts.update(|toasts| toasts.retain(|toast| toast.number != number));
+        }
+    }
+}

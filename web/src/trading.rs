@@ -1,0 +1,306 @@
+//! What the page does: loading, placing, cancelling, and telling the user what has happened.
+
+use crate::api::{self, Failure};
+use crate::i18n::{Lang, Text, reason_text};
+use crate::logic::amount::group;
+use crate::logic::message::OrderMessage;
+use crate::logic::order::{Kind, News, Order, Side, Status};
+use crate::logic::ticket::Request;
+use crate::ports::browser;
+use crate::stores::{App, Mood};
+use engine_core::candle::Interval;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::cell::Cell;
+use std::time::Duration;
+
+/// An order's message may be here before the books are: balances are asked for soon, and once more.
+const BALANCE_DELAYS: [Duration; 2] = [Duration::from_millis(120), Duration::from_millis(1200)];
+/// Pages of open orders that are read at most.
+const OPEN_PAGES: usize = 5;
+
+thread_local! {
+    /// Requests for balances that are waiting for their time.
+    static BALANCES_ASKED: [Cell<bool>; 2] = const { [Cell::new(false), Cell::new(false)] };
+}
+
+/// Everything that may have changed while the page was not connected.
+pub fn reload(app: App) {
+    spawn_local(async move {
+        if let Ok(symbols) = api::symbols().await {
+            app.market.list(symbols);
+        }
+    });
+    load_symbol(app);
+    load_account(app);
+}
+
+/// Book and chart of the shown symbol.
+pub fn load_symbol(app: App) {
+    let symbol = app.market.symbol.get_untracked();
+    if symbol.is_empty() {
+        return;
+    }
+    let of_book = symbol.clone();
+    spawn_local(async move {
+        if let Ok(depth) = api::depth(&of_book).await {
+            app.market.load_depth(&depth);
+        }
+    });
+    spawn_local(async move {
+        if let Err(failure) = load_minutes(app, &symbol).await {
+            told(app, "chart", Text::LoadFailed, &failure);
+        }
+    });
+    load_history(app);
+}
+
+/// Minutes back to the start of the day, so that every running candle can be folded from them.
+async fn load_minutes(app: App, symbol: &str) -> Result<(), Failure> {
+    let is_shown = || app.market.symbol.with_untracked(|chosen| chosen == symbol);
+    let mut minutes = api::chart(symbol, Interval::M1, None).await?;
+    let mut complete = minutes.len() < api::CHART_LIMIT;
+    let day = minutes.last().map(|last| Interval::D1.bucket(last.time, app.market.day_offset_s()));
+    if let (Some(first), Some(day), false) = (minutes.first().map(|first| first.time), day, complete)
+        && first > day
+    {
+        let mut older = api::chart(symbol, Interval::M1, Some(first)).await?;
+        complete = older.len() < api::CHART_LIMIT;
+        older.retain(|minute| minute.time < first);
+        minutes.splice(0..0, older);
+    }
+    if is_shown() {
+        app.market.load_minutes(minutes, complete);
+    }
+    Ok(())
+}
+
+/// The server's candles of the chart's interval; minutes are there already.
+pub fn load_history(app: App) {
+    let symbol = app.market.symbol.get_untracked();
+    let interval = app.market.interval.get_untracked();
+    if symbol.is_empty() || interval == Interval::M1 {
+        return;
+    }
+    spawn_local(async move {
+        match api::chart(&symbol, interval, None).await {
+            Ok(history) if app.market.symbol.with_untracked(|chosen| *chosen == symbol) => {
+                app.market.load_history(interval, history);
+            }
+            Ok(_) => {}
+            Err(failure) => told(app, "chart", Text::LoadFailed, &failure),
+        }
+    });
+}
+
+/// Balances and orders of the user.
+pub fn load_account(app: App) {
+    if app.account.session.with_untracked(Option::is_none) {
+        return;
+    }
+    load_balances(app);
+    spawn_local(async move {
+        let user =
+            app.account.session.with_untracked(Clone::clone).map(|session| session.user_id().to_owned());
+        if let Err(failure) = load_orders(app, user.as_deref()).await {
+            told(app, "orders", Text::OpenOrders, &failure);
+        }
+    });
+}
+
+async fn load_orders(app: App, user: Option<&str>) -> Result<(), Failure> {
+    let is_same = || {
+        app.account.session.with_untracked(|session| {
+            session.as_ref().map(|session| session.user_id()) == user && user.is_some()
+        })
+    };
+    let asked_at = browser::now_ms();
+    let mut open = Vec::new();
+    let mut cursor = None;
+    for _ in 0..OPEN_PAGES {
+        let page = api::orders(app.account, "open", cursor.as_deref()).await?;
+        open.extend(page.orders);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    let all = api::orders(app.account, "all", None).await?;
+    if !is_same() {
+        return Ok(());
+    }
+    let seen: Vec<String> = open.iter().chain(&all.orders).map(|order| order.id.clone()).collect();
+    app.account.rows(open);
+    app.account.rows(all.orders);
+    app.account.cursor.set(all.cursor);
+    // What the page believes to be open but the server did not list has ended meanwhile.
+    for id in app.account.open_before(asked_at).into_iter().filter(|id| !seen.contains(id)) {
+        let row = api::order(app.account, &id).await?;
+        if is_same() {
+            app.account.rows(vec![row]);
+        }
+    }
+    Ok(())
+}
+
+/// The next page of the history.
+pub fn load_more(app: App) {
+    let Some(cursor) = app.account.cursor.get_untracked() else { return };
+    spawn_local(async move {
+        match api::orders(app.account, "all", Some(&cursor)).await {
+            Ok(page) => {
+                app.account.rows(page.orders);
+                app.account.cursor.set(page.cursor);
+            }
+            Err(failure) => told(app, "orders", Text::History, &failure),
+        }
+    });
+}
+
+fn load_balances(app: App) {
+    spawn_local(async move {
+        let user = app.account.session.with_untracked(Clone::clone);
+        match api::assets(app.account).await {
+            Ok(balances) => {
+                let now = app.account.session.with_untracked(Clone::clone);
+                if user.map(|session| session.user_id().to_owned())
+                    == now.map(|session| session.user_id().to_owned())
+                {
+                    app.account.set_balances(balances);
+                }
+            }
+            Err(failure) => told(app, "balances", Text::Balances, &failure),
+        }
+    });
+}
+
+/// Balances after an order's change; many changes at once ask once.
+fn load_balances_soon(app: App) {
+    for (slot, delay) in BALANCE_DELAYS.into_iter().enumerate() {
+        if BALANCES_ASKED.with(|asked| asked[slot].replace(true)) {
+            continue;
+        }
+        set_timeout(
+            move || {
+                BALANCES_ASKED.with(|asked| asked[slot].set(false));
+                load_balances(app);
+            },
+            delay,
+        );
+    }
+}
+
+/// Sends a checked order.
+pub fn place(app: App, request: Request) {
+    app.form.sending.set(true);
+    spawn_local(async move {
+        let outcome = api::place(app.account, &request).await;
+        app.form.sending.set(false);
+        match outcome {
+            Ok(placed) => {
+                app.form.quantity.set(String::new());
+                app.account.rows(vec![pending(&request, placed.order_id)]);
+                load_balances_soon(app);
+            }
+            Err(failure) => told(app, "order", Text::OrderRefused, &failure),
+        }
+    });
+}
+
+/// An order that has been sent and not yet answered by the engine.
+fn pending(request: &Request, id: String) -> Order {
+    let now = browser::now_ms();
+    Order {
+        id,
+        symbol: request.symbol.clone(),
+        side: request.side,
+        kind: Some(request.kind),
+        tif: Some(request.tif),
+        price: request.price,
+        quantity: request.quantity,
+        filled: 0,
+        remaining: request.quantity,
+        cost: 0,
+        status: Status::Pending,
+        reason: None,
+        sequence: 0,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+pub fn cancel(app: App, id: String) {
+    spawn_local(async move {
+        if let Err(failure) = api::cancel(app.account, &id).await {
+            told(app, &id, Text::CancelRefused, &failure);
+            // It may have ended without the page having heard of it.
+            if let Ok(row) = api::order(app.account, &id).await {
+                app.account.rows(vec![row]);
+            }
+        }
+    });
+}
+
+/// A live message about one of the user's orders.
+pub fn on_order(app: App, message: &OrderMessage) {
+    let Some((news, order)) = app.account.message(message) else { return };
+    load_balances_soon(app);
+    let (title, mood) = match news {
+        News::Accepted => (Text::NewsAccepted, Mood::Neutral),
+        News::PartiallyFilled => (Text::NewsPartiallyFilled, Mood::Good),
+        News::Filled => (Text::NewsFilled, Mood::Good),
+        News::Cancelled => (Text::NewsCancelled, Mood::Neutral),
+        News::Rejected => (Text::NewsRejected, Mood::Bad),
+        News::Replaced => (Text::NewsReplaced, Mood::Neutral),
+        News::CancelRejected => (Text::NewsCancelRejected, Mood::Bad),
+        News::ReplaceRejected => (Text::NewsReplaceRejected, Mood::Bad),
+    };
+    let lang = app.ui.lang.get_untracked();
+    app.ui.toast(&message.id, mood, title.of(lang), detail(message, news, order.as_ref(), lang));
+}
+
+/// `Buy TEST · 10 @ 150 · nobody on the other side`.
+fn detail(message: &OrderMessage, news: News, order: Option<&Order>, lang: Lang) -> String {
+    let side = order.map(|order| order.side).or(message.side).map(|side| match side {
+        Side::Buy => Text::Buy.of(lang),
+        Side::Sell => Text::Sell.of(lang),
+    });
+    let mut parts = vec![match side {
+        Some(side) => format!("{side} {}", message.symbol),
+        None => message.symbol.clone(),
+    }];
+    let is_fill = matches!(news, News::PartiallyFilled | News::Filled);
+    // A filled order is told as a whole, a part of one by itself.
+    let whole = order.filter(|order| news == News::Filled && order.filled > 0);
+    let fill = match whole {
+        Some(order) => (Some(order.filled), order.average_price()),
+        None => (message.fill_quantity, message.fill_price),
+    };
+    let quantity = if is_fill { fill.0 } else { message.quantity };
+    let limit = order.map_or(message.price, Order::limit).filter(|price| *price > 0);
+    let is_market = order.is_some_and(|order| order.kind == Some(Kind::Market));
+    match (quantity, if is_fill { fill.1 } else { limit }) {
+        (Some(quantity), Some(price)) => parts.push(format!("{} @ {}", group(quantity), group(price))),
+        (Some(quantity), None) if is_market => {
+            parts.push(format!("{} @ {}", group(quantity), Text::Market.of(lang)))
+        }
+        (Some(quantity), None) => parts.push(group(quantity)),
+        _ => {}
+    }
+    if news == News::PartiallyFilled
+        && let Some(remaining) = message.remaining
+    {
+        parts.push(format!("{} {}", Text::Remaining.of(lang), group(remaining)));
+    }
+    // That the user has cancelled an order is no news to the user.
+    if let Some(reason) = message.reason.as_deref().filter(|reason| *reason != "user") {
+        parts.push(reason_text(reason, lang).map_or_else(|| reason.to_owned(), str::to_owned));
+    }
+    parts.join(" · ")
+}
+
+/// A failure as a toast.
+pub fn told(app: App, about: &str, title: Text, failure: &Failure) {
+    let lang = app.ui.lang.get_untracked();
+    app.ui.toast(about, Mood::Bad, title.of(lang), failure.text(lang));
+}

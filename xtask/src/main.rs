@@ -1,0 +1,76 @@
+//! The project's chores as a program: `cargo xtask help`.
+//!
+//! Everything that a fresh machine with Rust and Node lacks is installed by the set-up step, or named in one line with
+//! the command that mends it. This crate must not contain anything that the exchange needs when it runs.
+
+mod bench;
+mod command;
+mod components;
+mod setup;
+mod test;
+mod up;
+mod web;
+
+use anyhow::{Result, bail};
+use std::path::Path;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  up [FLAGS]       set up what is missing, build everything, and run the exchange on http://127.0.0.1:8080
+                   flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
+  test             set up what is missing, then every check and test
+  bench [--json F] measure; print a table, write every figure to F
+  components       build the functions as WebAssembly components into target/components
+    --check        and print a table of their imports and sizes; fail where one oversteps its world
+  web              build the page into web/dist
+  setup            only set up what is missing
+  fmt              format the code
+  lint             check format, clippy and, where it is installed, cargo deny
+  clean            remove everything built";
+
+fn main() -> Result<()> {
+    // The workspace's root, wherever the command was given.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default();
+    std::env::set_current_dir(&root)?;
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match command.as_str() {
+        "up" => up::up(&rest),
+        "test" => test::test(),
+        "bench" => bench::bench(&rest),
+        "components" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            components::build(&toolchain)?;
+            if rest.iter().any(|flag| flag == "--check") { components::check() } else { Ok(()) }
+        }
+        "web" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            web::build(&toolchain)
+        }
+        "setup" => {
+            setup::wasm()?;
+            setup::npm("web")?;
+            setup::npm("tests/browser")?;
+            setup::browser().map(|_| ())
+        }
+        "fmt" => command::cargo(["fmt", "--all"]).run(),
+        "lint" => test::lint(),
+        "clean" => {
+            for folder in ["target", "web/dist", "web/node_modules", "tests/browser/node_modules"] {
+                if Path::new(folder).exists() {
+                    std::fs::remove_dir_all(folder)?;
+                }
+            }
+            Ok(())
+        }
+        "" | "help" | "--help" | "-h" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => bail!("there is no command {other:?}\n\n{HELP}"),
+    }
+}

@@ -1,0 +1,132 @@
+//! What a fresh machine lacks. Each step looks first, installs what is missing where it can, and otherwise says in one
+//! line what is missing and which command mends it.
+
+use crate::command::{Step, cargo, exists, find, program};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Debian's toolchain for the web: compiler, cargo, the standard library's source, and the linker.
+const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
+
+/// How WebAssembly is built on this machine.
+pub enum WasmToolchain {
+    /// The standard library for the target is installed.
+    Installed,
+    /// Debian's compiler builds the standard library on the way.
+    BuildStd,
+}
+
+impl WasmToolchain {
+    /// A cargo call for the WebAssembly target, in a target folder of its own.
+    pub fn cargo(&self, arguments: &[&str]) -> Step {
+        let mut all: Vec<&str> = arguments.to_vec();
+        all.extend(["--target", TARGET, "--target-dir", "target/wasm"]);
+        match self {
+            WasmToolchain::Installed => cargo(all),
+            WasmToolchain::BuildStd => program("/usr/bin/cargo", all)
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+                // Set by the outer cargo for its own toolchain.
+                .without_env("CARGO")
+                .without_env("RUSTUP_TOOLCHAIN")
+                .without_env("RUSTDOC"),
+        }
+    }
+}
+
+/// The toolchain for WebAssembly, installed if it has to be.
+pub fn wasm() -> Result<WasmToolchain> {
+    if has_target() {
+        return Ok(WasmToolchain::Installed);
+    }
+    if has_debian() {
+        return Ok(WasmToolchain::BuildStd);
+    }
+    if exists("rustup") {
+        println!("set-up: adding the {TARGET} target …");
+        if program("rustup", ["target", "add", TARGET]).quiet().is_ok() && has_target() {
+            return Ok(WasmToolchain::Installed);
+        }
+    }
+    if exists("apt-get") {
+        println!("set-up: rustup's server cannot be reached; installing Debian's {} …", DEBIAN.join(", "));
+        if apt_install(&DEBIAN).is_ok() && has_debian() {
+            return Ok(WasmToolchain::BuildStd);
+        }
+    }
+    bail!("the standard library for {TARGET} is missing: rustup target add {TARGET} (or: apt-get install {})", DEBIAN.join(" "))
+}
+
+fn has_target() -> bool {
+    let printed = program("rustc", ["--print", "target-libdir", "--target", TARGET]).quiet();
+    let Ok(printed) = printed else { return false };
+    let folder = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
+    let Ok(mut files) = std::fs::read_dir(folder) else { return false };
+    files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
+}
+
+/// Debian's compiler with the standard library's source beside it.
+fn has_debian() -> bool {
+    if !Path::new("/usr/bin/cargo").exists() {
+        return false;
+    }
+    let Ok(printed) = program("/usr/bin/rustc", ["--print", "sysroot"]).quiet() else { return false };
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&printed.stdout).trim());
+    sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").exists()
+}
+
+/// The npm packages of a folder, as its lock file names them.
+pub fn npm(folder: &str) -> Result<()> {
+    let folder = Path::new(folder);
+    let lock = std::fs::read(folder.join("package-lock.json"))
+        .with_context(|| format!("{} has no package-lock.json", folder.display()))?;
+    let stamp = folder.join("node_modules/.installed");
+    if std::fs::read(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    if !exists("npm") {
+        bail!("npm is missing: install Node.js 20 or later (Debian: apt-get install nodejs npm)");
+    }
+    println!("set-up: npm packages of {} …", folder.display());
+    let folder = folder.to_string_lossy();
+    program("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).within(&folder).quiet()?;
+    std::fs::write(stamp, lock)?;
+    Ok(())
+}
+
+/// A Chromium for the end-to-end tests.
+pub fn browser() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("CHROME").map(PathBuf::from).filter(|path| path.exists()) {
+        return Ok(named);
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    if let Some(found) = find(&names) {
+        return Ok(found);
+    }
+    if exists("apt-get") {
+        println!("set-up: installing Chromium and a Korean font for the browser tests …");
+        apt_install(&["chromium", "fonts-noto-cjk"])?;
+    }
+    find(&names).context("no Chromium for the browser tests: apt-get install chromium, or set CHROME to its path")
+}
+
+fn apt_install(packages: &[&str]) -> Result<()> {
+    let root = program("id", ["-u"]).quiet().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    let apt = |arguments: &[&str]| {
+        let step = if root {
+            program("apt-get", arguments)
+        } else {
+            program("sudo", ["-n", "apt-get"].iter().chain(arguments))
+        };
+        step.env("DEBIAN_FRONTEND", "noninteractive").quiet()
+    };
+    let install = [["install", "-y", "--no-install-recommends"].as_slice(), packages].concat();
+    if apt(&install).is_err() {
+        // The lists may be old, or missing.
+        apt(&["update"])?;
+        apt(&install)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Every check and test, one after the other; the first that fails ends the run.
+
+use crate::command::{Step, cargo, exists, program};
+use crate::up::step;
+use crate::{components, setup, web};
+use anyhow::{Result, bail};
+use std::time::Instant;
+
+/// The crates of the page run in a browser; natively they are only tested.
+const PAGE: [&str; 2] = ["web", "lightweight-charts"];
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+pub fn test() -> Result<()> {
+    let started = Instant::now();
+    let mut count = Count::default();
+    let outcome = run(&mut count);
+    if let Err(error) = &outcome {
+        count.failed = count.failed.max(1);
+        println!("\nfailed: {error:#}");
+    }
+    println!("\nall steps: {:.0} s", started.elapsed().as_secs_f64());
+    println!("{} passed, {} failed", count.passed, count.failed);
+    outcome
+}
+
+fn run(count: &mut Count) -> Result<()> {
+    let (toolchain, browser) = step("set-up", "what is missing on this machine", || {
+        let toolchain = setup::wasm()?;
+        setup::npm("web")?;
+        setup::npm("tests/browser")?;
+        Ok((toolchain, setup::browser()?))
+    })?;
+    step("format", "cargo fmt --check", || cargo(["fmt", "--all", "--check"]).run())?;
+    step("components", "build and check", || {
+        components::build(&toolchain)?;
+        components::check()
+    })?;
+    step("page", "build", || web::build(&toolchain))?;
+    step("build", "the exchange", || cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run())?;
+    step("clippy", "warnings are errors", clippy)?;
+    step("core", "tests with overflow checks (dev profile)", || {
+        counted(cargo(["test", "-p", "engine-core", "-p", "edge-fns", "--all-features"]), count)
+    })?;
+    step("native", "unit, property, conformance and system tests (release)", || {
+        counted(cargo(["test", "--release"]), count)
+    })?;
+    step("page logic", "unit tests of the page's crates", || {
+        counted(cargo(PAGE.iter().fold(vec!["test", "--lib"], |mut all, name| {
+            all.extend(["-p", *name]);
+            all
+        })), count)
+    })?;
+    step("browser", "end to end in Chromium", || {
+        let files = ["--test", "--test-concurrency=1", "--test-reporter=tap", "tests/browser/"];
+        counted(program("node", files).env("CHROME", &browser.to_string_lossy()), count)
+    })
+}
+
+pub fn lint() -> Result<()> {
+    cargo(["fmt", "--all", "--check"]).run()?;
+    clippy()?;
+    if exists("cargo-deny") {
+        cargo(["deny", "check"]).run()
+    } else {
+        println!("cargo deny is not installed: licences and advisories were not checked (cargo install cargo-deny)");
+        Ok(())
+    }
+}
+
+fn clippy() -> Result<()> {
+    cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()
+}
+
+/// Runs a test command and adds what it counted.
+fn counted(step: Step, count: &mut Count) -> Result<()> {
+    let mut here = Count::default();
+    let outcome = step.each_line(|line| {
+        let (passed, failed) = counts(line);
+        here.passed += passed;
+        here.failed += failed;
+    });
+    count.passed += here.passed;
+    count.failed += here.failed;
+    outcome?;
+    if here == Count::default() {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Passed and failed of a runner's closing line: cargo's, or TAP's.
+fn counts(line: &str) -> (u64, u64) {
+    let number = |text: Option<&str>| text.and_then(|text| text.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
+    if let Some(rest) = line.strip_prefix("test result: ") {
+        let mut parts = rest.split(['.', ';']).skip(1);
+        return (number(parts.next()), number(parts.next()));
+    }
+    if let Some(rest) = line.strip_prefix("# pass ") {
+        return (number(Some(rest)), 0);
+    }
+    (0, number(line.strip_prefix("# fail ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_counted() {
+        let line = "test result: ok. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s";
+        assert_eq!(counts(line), (13, 2));
+        assert_eq!(counts("# pass 4"), (4, 0));
+        assert_eq!(counts("# fail 1"), (0, 1));
+        assert_eq!(counts("running 3 tests"), (0, 0));
+    }
+}
