@@ -8,10 +8,12 @@
 //! `edge-fns`): it connects them to the world.
 //!
 //! - [`backends`]: what is stored and where · [`engine`]: the shard threads · [`consumers`]: batches of the fills stream
-//!   to their functions · [`auth`]: accounts and tokens · [`gateway`]: the doors
+//!   to their functions · [`auth`]: accounts and tokens · [`gateway`]: the doors · [`up`]: all of it in one process
+//! - tools that trade through the front door: [`replay`], [`demo`], [`bench`], over [`client`]
 
 pub mod auth;
 pub mod backends;
+pub mod bench;
 pub mod client;
 pub mod consumers;
 pub mod demo;

@@ -2,8 +2,12 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use engine_host::{replay, up};
+use engine_host::{bench, replay, up};
 use tracing_subscriber::EnvFilter;
+
+/// Many small objects of many threads: this allocator takes them with fewer waits than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(name = "supernoba", version, about = "The exchange that runs everywhere")]
@@ -18,6 +22,8 @@ enum Command {
     Up(up::Options),
     /// Feed a recorded flow (golden or LOBSTER CSV) through a running exchange's front door
     Replay(replay::Options),
+    /// Measure this machine: the core, and orders end to end
+    Bench(bench::Options),
 }
 
 fn main() -> Result<()> {
@@ -31,6 +37,7 @@ fn main() -> Result<()> {
         match arguments.command {
             Command::Up(options) => up::run(options).await,
             Command::Replay(options) => replay::run(options).await,
+            Command::Bench(options) => bench::run(options).await,
         }
     })
 }

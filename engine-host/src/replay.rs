@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 const USERS: u64 = 8;
 /// What each user is given: more than any flow can lock.
-const CASH: u64 = 1 << 55;
+const CASH: u64 = 1 << 52;
 const STOCK: u64 = 1 << 40;
 
 #[derive(Clone, Debug, Args)]

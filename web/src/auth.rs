@@ -4,16 +4,18 @@
 use crate::api::{self, Failure};
 use crate::i18n::Text;
 use crate::logic::session::{AuthAnswer, Session, Tokens};
-use crate::ports::browser;
 use crate::ports::http::{self, Method};
+use crate::ports::{browser, lock};
 use crate::stores::{Account, App, Mood};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde::Serialize;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
+const REFRESH_LOCK: &str = "supernoba.refresh";
 /// How long another tab may take to store the tokens that it has fetched.
 const OTHER_TAB: Duration = Duration::from_millis(400);
 /// Timers of the browser hold at most this long.
@@ -55,14 +57,16 @@ pub fn log_out(app: App) {
     app.ui.toast("session", Mood::Neutral, app.ui.now(Text::LoggedOut), String::new());
 }
 
-/// Fetches new tokens; answers whether the session can go on. Calls at one time share one refresh.
+/// Fetches new tokens; answers whether the session can go on. Calls at one time share one refresh, and tabs take turns.
 pub async fn refresh(account: Account) -> bool {
     let running = REFRESHING.with_borrow(Clone::clone);
     let promise = running.unwrap_or_else(|| {
         let promise = future_to_promise(async move {
-            let outcome = refresh_alone(account).await;
+            let is_fresh = Rc::new(Cell::new(false));
+            let outcome = is_fresh.clone();
+            lock::alone(REFRESH_LOCK, async move { outcome.set(refresh_alone(account).await) }).await;
             REFRESHING.take();
-            Ok(outcome.into())
+            Ok(is_fresh.get().into())
         });
         REFRESHING.set(Some(promise.clone()));
         promise

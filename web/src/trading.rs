@@ -26,13 +26,18 @@ thread_local! {
 
 /// Everything that may have changed while the page was not connected.
 pub fn reload(app: App) {
+    load_list(app);
+    load_symbol(app);
+    load_account(app);
+}
+
+/// The list of symbols; where it cannot be had, the one that is there stays.
+pub fn load_list(app: App) {
     spawn_local(async move {
         if let Ok(symbols) = api::symbols().await {
             app.market.list(symbols);
         }
     });
-    load_symbol(app);
-    load_account(app);
 }
 
 /// Book and chart of the shown symbol.
@@ -49,7 +54,7 @@ pub fn load_symbol(app: App) {
     });
     spawn_local(async move {
         if let Err(failure) = load_minutes(app, &symbol).await {
-            told(app, "chart", Text::LoadFailed, &failure);
+            told_load(app, "chart", Text::LoadFailed, &failure);
         }
     });
     load_history(app);
@@ -88,7 +93,7 @@ pub fn load_history(app: App) {
                 app.market.load_history(interval, history);
             }
             Ok(_) => {}
-            Err(failure) => told(app, "chart", Text::LoadFailed, &failure),
+            Err(failure) => told_load(app, "chart", Text::LoadFailed, &failure),
         }
     });
 }
@@ -103,7 +108,7 @@ pub fn load_account(app: App) {
         let user =
             app.account.session.with_untracked(Clone::clone).map(|session| session.user_id().to_owned());
         if let Err(failure) = load_orders(app, user.as_deref()).await {
-            told(app, "orders", Text::OpenOrders, &failure);
+            told_load(app, "orders", Text::OpenOrders, &failure);
         }
     });
 }
@@ -152,7 +157,7 @@ pub fn load_more(app: App) {
                 app.account.rows(page.orders);
                 app.account.cursor.set(page.cursor);
             }
-            Err(failure) => told(app, "orders", Text::History, &failure),
+            Err(failure) => told_load(app, "orders", Text::History, &failure),
         }
     });
 }
@@ -169,7 +174,7 @@ fn load_balances(app: App) {
                     app.account.set_balances(balances);
                 }
             }
-            Err(failure) => told(app, "balances", Text::Balances, &failure),
+            Err(failure) => told_load(app, "balances", Text::Balances, &failure),
         }
     });
 }
@@ -299,8 +304,16 @@ fn detail(message: &OrderMessage, news: News, order: Option<&Order>, lang: Lang)
     parts.join(" · ")
 }
 
+/// A failure to load. That the server cannot be reached is told by the feed's state, that a login has ended by the
+/// session's end.
+fn told_load(app: App, about: &str, title: Text, failure: &Failure) {
+    if failure.status != 0 && failure.status != 401 {
+        told(app, about, title, failure);
+    }
+}
+
 /// A failure as a toast.
-pub fn told(app: App, about: &str, title: Text, failure: &Failure) {
+fn told(app: App, about: &str, title: Text, failure: &Failure) {
     let lang = app.ui.lang.get_untracked();
     app.ui.toast(about, Mood::Bad, title.of(lang), failure.text(lang));
 }

@@ -5,11 +5,13 @@ use super::keys::ACCESS_S;
 use super::{Auth, keys};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use edge_fns::capability::identity::Refusal;
+use edge_fns::http::BODY_LIMIT;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -24,7 +26,13 @@ pub fn routes(auth: Auth) -> Router {
         .route("/logout", post(log_out))
         .route("/health", get(async || Json(json!({"name": "supernoba", "description": "accounts"}))))
         .route("/.well-known/jwks.json", get(jwks))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(auth)
+}
+
+async fn method_not_allowed(method: Method) -> Refused {
+    Refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("{method} is not possible here"))
 }
 
 /// The public keys; also served at the root.
@@ -82,13 +90,21 @@ impl From<AccountError> for Refused {
     }
 }
 
-async fn sign_up(State(auth): State<Auth>, body: Bytes) -> Result<Response, Refused> {
+/// A body, or why there is none.
+type Body = Result<Bytes, BytesRejection>;
+
+async fn sign_up(State(auth): State<Auth>, body: Body) -> Result<Response, Refused> {
     let Credentials { email, password } = parse(&body)?;
     let user = blocking(&auth, move |auth| auth.accounts.sign_up(&email, &password)).await?;
     session(&auth, user).await
 }
 
-async fn token(State(auth): State<Auth>, Query(grant): Query<Grant>, body: Bytes) -> Result<Response, Refused> {
+async fn token(
+    State(auth): State<Auth>,
+    grant: Result<Query<Grant>, QueryRejection>,
+    body: Body,
+) -> Result<Response, Refused> {
+    let Query(grant) = grant.map_err(|error| invalid(&error.body_text()))?;
     let user = match grant.grant_type.as_str() {
         "password" => {
             let Credentials { email, password } = parse(&body)?;
@@ -138,8 +154,15 @@ async fn blocking<T: Send + 'static>(
     Ok(done.unwrap_or_else(|error| Err(AccountError::Internal(error.to_string())))?)
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(body).map_err(|error| invalid(&error.to_string()))
+fn parse<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Refused> {
+    match body {
+        Ok(body) => serde_json::from_slice(body).map_err(|error| invalid(&error.to_string())),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("a body has at most {BODY_LIMIT} bytes");
+            Err(Refused(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
+        }
+        Err(_) => Err(invalid("the body broke off")),
+    }
 }
 
 fn invalid(why: &str) -> Refused {

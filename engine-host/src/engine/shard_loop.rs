@@ -49,7 +49,7 @@ impl ShardLoop {
             Some(bytes) => Shard::restore(&bytes).with_context(|| format!("snapshot {key} cannot be used"))?,
             None => Shard::new(options.day_offset_s),
         };
-        tracing::info!(shard = number, position = shard.position(), "engine shard restored");
+        tracing::debug!(shard = number, position = shard.position(), "engine shard restored");
         let mut this = ShardLoop {
             number,
             snapshot_position: shard.position(),

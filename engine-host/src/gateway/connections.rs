@@ -3,16 +3,22 @@
 use super::{Gateway, administrator, method_not_allowed, refusal};
 use crate::backends::embedded::hub::MAX_MESSAGE;
 use axum::body::to_bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use edge_fns::capability::Connections;
 use edge_fns::capability::connections::{Delivery, Push};
 
-pub(super) async fn manage(State(gateway): State<Gateway>, Path(id): Path<String>, request: Request) -> Response {
+pub(super) async fn manage(
+    State(gateway): State<Gateway>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
     if let Err(refused) = administrator(&gateway, request.headers()) {
         return *refused;
     }
+    let Ok(Path(id)) = id else { return gone() };
     match *request.method() {
         Method::POST => post(&gateway, id, request).await,
         Method::GET => look(&gateway, &id),

@@ -9,7 +9,9 @@ use edge_fns::http::BODY_LIMIT;
 use edge_host::HandlerError;
 
 pub(super) async fn orders(State(gateway): State<Gateway>, request: Request) -> Response {
-    let handler = if request.method() == Method::POST { "order-router" } else { "orders" };
+    // An order is placed at `/orders` itself; about one that is there, the path goes on.
+    let places = request.method() == Method::POST && request.uri().path() == "/orders";
+    let handler = if places { "order-router" } else { "orders" };
     call(&gateway, handler, request).await
 }
 
@@ -55,7 +57,7 @@ pub(super) async fn symbols(gateway: &Gateway) -> Vec<serde_json::Value> {
     list["symbols"].as_array().cloned().unwrap_or_default()
 }
 
-async fn call(gateway: &Gateway, handler: &str, request: Request) -> Response {
+async fn call(gateway: &Gateway, handler: &'static str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,
@@ -69,9 +71,16 @@ async fn call(gateway: &Gateway, handler: &str, request: Request) -> Response {
         headers: parts.headers.iter().filter_map(|(name, value)| text(name, value)).collect(),
         body,
     };
-    match gateway.functions.http(handler, request).await {
-        Ok(answer) => response(answer),
+    // A task of its own: a client that hangs up does not break a function off in the middle of an order.
+    let functions = gateway.functions.clone();
+    let answered = tokio::spawn(async move { functions.http(handler, request).await }).await;
+    match answered {
+        Ok(Ok(answer)) => response(answer),
         Err(error) => {
+            tracing::error!(handler, %error, "a call panicked");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it was logged")
+        }
+        Ok(Err(error)) => {
             tracing::warn!(handler, %error, "a function did not answer");
             match error {
                 HandlerError::Timeout { .. } => {

@@ -67,7 +67,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wa
 
 impl Gateway {
     pub fn router(self) -> Router {
-        let accounts = Router::new().route("/.well-known/jwks.json", get(auth::jwks)).with_state(self.auth.clone());
+        let keys = get(auth::jwks).fallback(method_not_allowed);
+        let accounts = Router::new().route("/.well-known/jwks.json", keys).with_state(self.auth.clone());
         Router::new()
             .route("/orders", any(functions::orders))
             .route("/orders/{id}", any(functions::orders))

@@ -49,11 +49,14 @@ pub(super) async fn connect(
                 mailbox.put(body.into());
             }
             // One byte over the limits is taken in and answered with the close code that says so.
-            upgrade
+            // Whoever is to post to this connection learns its name from the handshake.
+            let name = [("x-connection-id", id.clone())];
+            let upgrade = upgrade
                 .protocols(["bearer"])
                 .max_frame_size(MAX_FRAME)
                 .max_message_size(MAX_MESSAGE)
-                .on_upgrade(move |socket| serve(gateway, id, mailbox, socket))
+                .on_upgrade(move |socket| serve(gateway, id, mailbox, socket));
+            (name, upgrade).into_response()
         }
         Ok(SocketReply { status, body, .. }) => {
             gateway.hub.remove(&id);

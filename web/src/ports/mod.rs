@@ -1,6 +1,7 @@
-//! The browser, in four small pieces; nothing else of the page touches it except the views.
+//! The browser, in five small pieces; nothing else of the page touches it except the views.
 
 pub mod browser;
 pub mod http;
+pub mod lock;
 pub mod socket;
 pub mod storage;

@@ -73,6 +73,8 @@ pub struct Market {
     pub today: RwSignal<Option<Candle>>,
     /// Number and newest of the chart's candles.
     pub shown: RwSignal<(usize, Option<Candle>)>,
+    /// The shown symbol's candles have come.
+    pub loaded: RwSignal<bool>,
     /// Counts up when the chart is to be drawn anew.
     pub redraw: RwSignal<u32>,
     /// Counts up when the chart shows something else than before.
@@ -108,6 +110,7 @@ impl Market {
             trades: RwSignal::new(Vec::new()),
             today: RwSignal::new(None),
             shown: RwSignal::new((0, None)),
+            loaded: RwSignal::new(false),
             redraw: RwSignal::new(0),
             turned: RwSignal::new(0),
             tail: RwSignal::new(Vec::new()),
@@ -157,6 +160,7 @@ impl Market {
         });
         self.symbol.set(symbol.to_owned());
         self.last.set(None);
+        self.loaded.set(false);
         self.ticker.set(self.row(symbol).and_then(|row| row.ticker.get_untracked()));
         self.trades.set(Vec::new());
         self.show_book();
@@ -255,6 +259,7 @@ impl Market {
     pub fn load_minutes(self, minutes: Vec<Candle>, complete: bool) {
         self.state.update_value(|state| state.candles.load_minutes(minutes, complete));
         self.show_candles(Change::All);
+        write(self.loaded, true);
     }
 
     /// The server's candles of an interval, if the chart still shows it.

@@ -22,13 +22,13 @@ pub fn ChartPanel() -> impl IntoView {
                 <span class="zone">{move || clock::zone(market.config.with(|config| config.day_offset_s))}</span>
             </div>
             <Legend hovered/>
-            <div class="chart" data-testid="chart" role="group" node_ref=container
+            <div class="chart" class:blank=move || market.shown.get().0 == 0 data-testid="chart" role="group" node_ref=container
                 aria-label=move || format!("{} {} {}", market.symbol.get(), ui.t(Text::Chart)(), market.interval.get().as_str())
                 data-interval=move || market.interval.get().as_str()
                 data-candles=move || market.shown.get().0
                 data-last-close=move || market.shown.get().1.map(|candle| candle.close)>
             </div>
-            <Show when=move || market.shown.get().0 == 0>
+            <Show when=move || market.loaded.get() && market.shown.get().0 == 0>
                 <p class="empty over">{ui.t(Text::NoCandles)}</p>
             </Show>
         </section>

@@ -84,7 +84,7 @@ fn Row(side: Side, index: usize, level: RwSignal<Level>) -> impl IntoView {
     let tab_index = if index == 0 { "0" } else { "-1" };
     view! {
         <button type="button" class=format!("level {}", side.class()) tabindex=tab_index
-            class:own=is_own class:none=move || price().is_none()
+            class:own=is_own disabled=move || price().is_none()
             data-testid=format!("book-{name}-{index}") data-price=price data-quantity=quantity
             title=move || is_own.get().then(|| Text::OpenOrders.of(ui.lang.get()))
             on:click=take>

@@ -20,13 +20,16 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::time::Duration;
 
+/// How often the list of symbols is asked for: symbols come and go while the page is open.
+const LIST_EVERY: Duration = Duration::from_secs(60);
+
 #[component]
 pub fn Page() -> impl IntoView {
     let app = App::provide();
     start(app);
     view! {
-        <a class="skip" href="#ticket">{app.ui.t(Text::SkipToOrder)}</a>
-        <div class="page" data-panel=move || app.ui.panel.get().as_str()>
+        <main class="page" data-panel=move || app.ui.panel.get().as_str()>
+            <a class="skip" href="#order-price">{app.ui.t(Text::SkipToOrder)}</a>
             <TopBar/>
             <Markets/>
             <ChartPanel/>
@@ -37,7 +40,7 @@ pub fn Page() -> impl IntoView {
             </div>
             <OrdersPanel/>
             <TabBar/>
-        </div>
+        </main>
         <LoginDialog/>
         <Toasts/>
     }
@@ -93,6 +96,10 @@ fn start(app: App) {
         },
         false,
     );
+    let on_list = on_turn;
+    Effect::watch(move || app.market.rows.track(), move |_, _, _| on_list.with_value(Feed::subscribe), false);
+    set_interval(move || trading::load_list(app), LIST_EVERY);
+
     let on_user = on_turn;
     let user = Memo::new(move |_| app.account.user_id());
     Effect::watch(

@@ -27,7 +27,7 @@ pub fn TapePanel() -> impl IntoView {
                 <span>{ui.t(Text::Quantity)}</span>
                 <span>{ui.t(Text::Time)}</span>
             </div>
-            <div class="rows">
+            <div class="rows" tabindex="0">
                 <For each=move || market.trades.get() key=|trade| trade.sequence children=row/>
                 <Show when=move || market.trades.with(Vec::is_empty)>
                     <p class="empty">{ui.t(Text::NoTrades)}</p>

@@ -18,7 +18,8 @@ pub fn TopBar() -> impl IntoView {
     };
     view! {
         <header class="top-bar">
-            <div class="brand" aria-label="Supernoba"><Logo/>"SUPERNOBA"</div>
+            <h1 class="hidden">{move || format!("SUPERNOBA {}", market.symbol.get())}</h1>
+            <div class="brand" aria-hidden="true"><Logo/>"SUPERNOBA"</div>
             <button type="button" class="symbol" on:click=turn_markets
                 aria-expanded=move || (app.ui.panel.get() == Panel::Markets).to_string()>
                 <span class="name">{move || market.symbol.get()}</span>

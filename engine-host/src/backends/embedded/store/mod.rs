@@ -17,8 +17,10 @@ use async_trait::async_trait;
 use edge_fns::capability::{Error, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs waiting for the writer.
@@ -27,6 +29,12 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 512;
 /// Read connections kept open.
 const READERS: usize = 4;
+/// Pages that the writer keeps in memory.
+const CACHE_KIB: i64 = 64 * 1024;
+/// How often the write-ahead log is brought into the file.
+const CHECKPOINT: Duration = Duration::from_secs(1);
+/// Pages of the write-ahead log from which on writes wait until it starts anew.
+const LONGEST_LOG: i64 = 65_536;
 
 /// A job writes and returns what is told to its caller once the transaction has ended.
 type Job = Box<dyn FnOnce(&Connection) -> std::result::Result<Answer, rusqlite::Error> + Send>;
@@ -42,6 +50,9 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     writer: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    /// Dropped to end the checkpoints.
+    checkpoints: Option<std::sync::mpsc::Sender<()>>,
+    checkpointer: Option<JoinHandle<()>>,
 }
 
 impl Store {
@@ -50,7 +61,9 @@ impl Store {
         let mut connection = Connection::open(path).map_err(broken)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(broken)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(broken)?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4000).map_err(broken)?;
+        // Not by the writer, who would make everybody wait: a thread of its own does it.
+        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(broken)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(broken)?;
         connection.set_prepared_statement_cache_capacity(64);
         migrations::migrate(&mut connection)?;
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -58,8 +71,20 @@ impl Store {
             .name("store-writer".into())
             .spawn(move || write_groups(&mut connection, receiver))
             .map_err(|error| Error::Internal(error.to_string()))?;
-        let readers = Mutex::new(Vec::new());
-        let inner = Inner { path: path.into(), readers, writer: Some(sender), thread: Some(thread) };
+        let (checkpoints, ended) = std::sync::mpsc::channel();
+        let own = Connection::open(path).map_err(broken)?;
+        let checkpointer = std::thread::Builder::new()
+            .name("store-checkpoint".into())
+            .spawn(move || checkpoint(&own, &ended))
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        let inner = Inner {
+            path: path.into(),
+            readers: Mutex::default(),
+            writer: Some(sender),
+            thread: Some(thread),
+            checkpoints: Some(checkpoints),
+            checkpointer: Some(checkpointer),
+        };
         Ok(Store { inner: Arc::new(inner) })
     }
 
@@ -110,10 +135,11 @@ impl Drop for Inner {
     /// Lets the writer finish what it has been given.
     fn drop(&mut self) {
         self.writer.take();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the store's writer had panicked");
+        self.checkpoints.take();
+        for thread in [self.thread.take(), self.checkpointer.take()].into_iter().flatten() {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store had panicked");
+            }
         }
     }
 }
@@ -128,6 +154,21 @@ fn write_groups(connection: &mut Connection, mut jobs: mpsc::Receiver<Job>) {
         }
         if let Err(error) = write_group(connection, group) {
             tracing::error!(%error, "the store rolled a group of writes back");
+        }
+    }
+}
+
+/// Brings the log into the file beside the writes, until told to end. A log that only grows, because writes never pause
+/// long enough to start it anew, is started anew by force.
+fn checkpoint(connection: &Connection, ended: &std::sync::mpsc::Receiver<()>) {
+    while ended.recv_timeout(CHECKPOINT) == Err(RecvTimeoutError::Timeout) {
+        let run = |mode| connection.query_row(mode, (), |row| row.get::<_, i64>(1));
+        let pages = run("PRAGMA wal_checkpoint(PASSIVE)").and_then(|pages| match pages {
+            LONGEST_LOG.. => run("PRAGMA wal_checkpoint(RESTART)"),
+            _ => Ok(pages),
+        });
+        if let Err(error) = pages {
+            tracing::warn!(%error, "the store's log was not brought into its file");
         }
     }
 }
