@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's toolchain for the web: compiler, cargo, the standard library's source, and the linker.
 const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
+/// Where they put the linker, which is in a package of LLVM's that they do not ask for.
+const LINKER: &str = "/usr/bin/rust-lld";
 
 /// How WebAssembly is built on this machine.
 pub enum WasmToolchain {
@@ -52,7 +54,11 @@ pub fn wasm() -> Result<WasmToolchain> {
     }
     if exists("apt-get") {
         println!("set-up: rustup's server cannot be reached; installing Debian's {} …", DEBIAN.join(", "));
-        if apt_install(&DEBIAN).is_ok() && has_debian() {
+        apt_install(&DEBIAN)?;
+        if let Some(package) = missing_linker() {
+            apt_install(&[&package])?;
+        }
+        if has_debian() {
             return Ok(WasmToolchain::BuildStd);
         }
     }
@@ -67,9 +73,16 @@ fn has_target() -> bool {
     files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
-/// Debian's compiler with the standard library's source beside it.
+/// The package of the linker, where Debian's toolchain has only a link to it: `lld-22` leads to the program of the
+/// package of that name.
+fn missing_linker() -> Option<String> {
+    let program = std::fs::read_link(LINKER).ok()?.file_name()?.to_str()?.to_owned();
+    (!Path::new(LINKER).exists() && program.starts_with("lld-")).then_some(program)
+}
+
+/// Debian's compiler with its linker, and the standard library's source beside it.
 fn has_debian() -> bool {
-    if !Path::new("/usr/bin/cargo").exists() {
+    if !Path::new("/usr/bin/cargo").exists() || !Path::new(LINKER).exists() {
         return false;
     }
     let Ok(printed) = program("/usr/bin/rustc", ["--print", "sysroot"]).quiet() else { return false };
