@@ -63,7 +63,7 @@ pub async fn handle(ports: &Ports<'_>, _stream: &str, items: Vec<Item>) -> Vec<F
         let answers =
             (0..count).map(|_| posted.next().unwrap_or_else(unanswered)).collect::<Result<Vec<_>, _>>();
         match answers {
-            Ok(answers) => match answers.iter().find_map(|answer| short(answer)) {
+            Ok(answers) => match answers.iter().find_map(short) {
                 None => settled.push(event),
                 Some(had) => failures.push(reject(event.item, format!("the hold has only {had}"))),
             },

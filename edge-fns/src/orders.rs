@@ -267,7 +267,11 @@ async fn busy(ports: &Ports<'_>, table: &str, row: Row, replacing: &Replacing) -
         }
         return failed.refusal;
     }
-    Refusal::new(409, "stale_order", "an earlier replacement of this order is under way; wait for its outcome")
+    Refusal::new(
+        409,
+        "stale_order",
+        "an earlier replacement of this order is under way; wait for its outcome",
+    )
 }
 
 struct Failed {

@@ -14,6 +14,9 @@ use engine_core::flow::{GOLDEN_HEADER, parse_golden};
 use engine_core::market::Market;
 use std::sync::{Mutex, PoisonError};
 
+/// The flow's first millisecond; each command comes one later.
+const START: u64 = 1_765_894_800_000;
+
 static TEXT: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static COMMANDS: Mutex<Vec<Command>> = Mutex::new(Vec::new());
 
@@ -45,9 +48,9 @@ pub extern "C" fn run() -> u64 {
     let mut market = Market::default();
     let mut events: Vec<Event> = Vec::with_capacity(1024);
     let mut fills = 0;
-    for command in commands.iter() {
+    for (time, command) in (START..).zip(commands.iter()) {
         events.clear();
-        market.apply(0, command, &mut events);
+        market.apply(time, command, &mut events);
         fills += events.iter().filter(|event| matches!(event, Event::Filled(_))).count() as u64;
     }
     fills

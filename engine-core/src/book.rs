@@ -6,7 +6,7 @@
 //! Invariants, checked by [`OrderBook::check`]: the book is never crossed; a level's quantity and count are the sums
 //! over its queue; an order is in exactly one queue and in the index; no level is empty.
 
-use crate::command::{MAX_NOTIONAL, MAX_PRICE, MAX_QUANTITY, NewOrder, Replace};
+use crate::command::{MAX_PRICE, MAX_QUANTITY, NewOrder, Replace, notional_fits};
 use crate::event::{Event, Fill, OrderRef, Party, Reason};
 use crate::hash::BuildIdHasher;
 use crate::ladder::{Ladder, LevelIndex, NONE};
@@ -271,7 +271,7 @@ impl OrderBook {
         if new.price > MAX_PRICE {
             return Some(Reason::PriceTooLarge);
         }
-        if u128::from(new.price) * u128::from(new.quantity) > MAX_NOTIONAL {
+        if !notional_fits(new.price, new.quantity) {
             return Some(Reason::NotionalTooLarge);
         }
         if new.order_type == OrderType::Market && self.ladder(new.side.opposite()).best() == NONE {
@@ -300,7 +300,7 @@ impl OrderBook {
         if replace.price > MAX_PRICE {
             return Err(Reason::PriceTooLarge);
         }
-        if u128::from(replace.price) * u128::from(replace.quantity) > MAX_NOTIONAL {
+        if !notional_fits(replace.price, replace.quantity) {
             return Err(Reason::NotionalTooLarge);
         }
         let order = &self.orders[index as usize];

@@ -23,9 +23,11 @@ impl Hasher for IdHasher {
 
     #[inline]
     fn write_u64(&mut self, word: u64) {
-        // Folding the 128-bit product mixes the high bits, which the table uses, with the low ones.
-        let product = u128::from(self.0 ^ word) * 0x9E37_79B9_7F4A_7C15_u128;
-        self.0 = (product as u64) ^ (product >> 64) as u64 ^ 0xA076_1D64_78BD_642F;
+        // The product's high bits depend on all of the word; shifting mixes them into the low ones, which the table uses
+        // too. All in 64 bits: WebAssembly has no wider product.
+        let word = self.0 ^ word;
+        let product = (word ^ (word >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = product ^ (product >> 29);
     }
 
     fn write_u8(&mut self, byte: u8) {

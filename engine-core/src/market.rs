@@ -1,7 +1,7 @@
 //! One symbol: its book, its candle of the minute, its day, and the numbers of its events.
 
 use crate::book::OrderBook;
-use crate::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S};
+use crate::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S, Seconds};
 use crate::command::Command;
 use crate::event::Event;
 use crate::ticker::Day;
@@ -20,6 +20,9 @@ pub struct Market {
     pub(crate) day: Option<Day>,
     /// How far the exchange's time zone is ahead of UTC.
     pub(crate) day_offset_s: u64,
+    /// The minute of `time`, worked out anew only when it is over. Not part of the state.
+    minute: Seconds,
+    minute_ends: Millis,
 }
 
 impl Default for Market {
@@ -30,7 +33,19 @@ impl Default for Market {
 
 impl Market {
     pub fn new(day_offset_s: u64) -> Market {
-        Market { book: OrderBook::new(), sequence: 0, time: 0, candle: None, day: None, day_offset_s }
+        Market::of(OrderBook::new(), 0, 0, None, None, day_offset_s)
+    }
+
+    /// A market in any state.
+    pub(crate) fn of(
+        book: OrderBook,
+        sequence: Sequence,
+        time: Millis,
+        candle: Option<Candle>,
+        day: Option<Day>,
+        day_offset_s: u64,
+    ) -> Market {
+        Market { book, sequence, time, candle, day, day_offset_s, minute: 0, minute_ends: 0 }
     }
 
     pub fn book(&self) -> &OrderBook {
@@ -59,6 +74,10 @@ impl Market {
     /// happened to `events`, numbered on from [`Market::sequence`].
     pub fn apply(&mut self, time: Millis, command: &Command, events: &mut Vec<Event>) {
         self.time = self.time.max(time);
+        if self.time >= self.minute_ends {
+            self.minute = Interval::M1.bucket(self.time / 1000, 0);
+            self.minute_ends = (self.minute + 60).saturating_mul(1000);
+        }
         let first = events.len();
         self.close_candle(events);
         match command {
@@ -69,12 +88,11 @@ impl Market {
         }
         let happened = &events[first..];
         self.sequence += happened.len() as u64;
-        let minute = Interval::M1.bucket(self.time / 1000, 0);
         for event in happened {
             if let Event::Filled(fill) = event {
                 match &mut self.candle {
                     Some(candle) => candle.add(fill.price, fill.quantity),
-                    None => self.candle = Some(Candle::first(minute, fill.price, fill.quantity)),
+                    None => self.candle = Some(Candle::first(self.minute, fill.price, fill.quantity)),
                 }
                 match &mut self.day {
                     Some(day) => day.add(self.time, self.day_offset_s, fill.price, fill.quantity),
@@ -87,8 +105,7 @@ impl Market {
     }
 
     fn close_candle(&mut self, events: &mut Vec<Event>) {
-        let minute = Interval::M1.bucket(self.time / 1000, 0);
-        if self.candle.is_some_and(|candle| candle.time < minute)
+        if self.candle.is_some_and(|candle| candle.time < self.minute)
             && let Some(candle) = self.candle.take()
         {
             events.push(Event::CandleClosed(candle));

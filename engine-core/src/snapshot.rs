@@ -103,7 +103,7 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
         return Err(SnapshotError::Impossible("crossed book"));
     }
     reader.finish()?;
-    Ok(Market { book, sequence, time, candle, day, day_offset_s })
+    Ok(Market::of(book, sequence, time, candle, day, day_offset_s))
 }
 
 fn write_candle(writer: &mut Writer, candle: &Candle) {

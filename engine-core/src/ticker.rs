@@ -23,8 +23,8 @@ impl Day {
     }
 
     pub fn add(&mut self, time: Millis, day_offset_s: u64, price: Price, quantity: Quantity) {
-        let start = Interval::D1.bucket(time / 1000, day_offset_s);
-        if start != self.today.time {
+        if !self.holds(time, day_offset_s) {
+            let start = Interval::D1.bucket(time / 1000, day_offset_s);
             self.previous_change = self.change();
             self.previous_close = Some(self.today.close);
             self.today = Candle::first(start, price, quantity);
@@ -32,6 +32,16 @@ impl Day {
             self.today.add(price, quantity);
         }
         self.time = time;
+    }
+
+    /// Whether a time is of this day.
+    fn holds(&self, time: Millis, day_offset_s: u64) -> bool {
+        let start = self.today.time;
+        if start == 0 {
+            // The first day of all may be cut short by the epoch.
+            return Interval::D1.bucket(time / 1000, day_offset_s) == start;
+        }
+        (start.saturating_mul(1000)..(start + Interval::D1.seconds()).saturating_mul(1000)).contains(&time)
     }
 
     pub fn last(&self) -> Price {

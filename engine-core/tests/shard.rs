@@ -131,11 +131,14 @@ fn a_fill_is_told_to_the_stream_and_to_both_users() {
     };
     feed(&mut shard, 0, &[add("s", "seller", false, 150, 30), add("b", "buyer", true, 151, 10)], &mut out);
     let fill: EventRecord<'_> = serde_json::from_slice(&out.records[2].body).unwrap();
-    let EventKind::Fill { fill_id, price, quantity, buyer, seller, .. } = fill.event else { panic!("{fill:?}") };
+    let EventKind::Fill { fill_id, price, quantity, buyer, seller, .. } = fill.event else {
+        panic!("{fill:?}")
+    };
     assert_eq!((&*fill_id, price, quantity), ("TEST-3", 150, 10));
     assert_eq!((&*buyer.order_id, buyer.price, buyer.remaining), ("b", 151, 0));
     assert_eq!((&*seller.order_id, seller.price, seller.remaining), ("s", 150, 20));
-    let notices: Vec<_> = out.notices.iter().map(|n| (&*n.user, std::str::from_utf8(&n.body).unwrap())).collect();
+    let notices: Vec<_> =
+        out.notices.iter().map(|n| (&*n.user, std::str::from_utf8(&n.body).unwrap())).collect();
     assert_eq!(
         notices[2],
         (

@@ -26,6 +26,8 @@ use tokio::net::TcpStream;
 /// Enough cash for every order of a run, and still a number that a request may hold.
 const CASH: u64 = 1 << 52;
 const STOCK: u64 = 1 << 40;
+/// The first millisecond of the core's flow; each command comes one later.
+const START: u64 = 1_765_894_800_000;
 
 #[derive(Clone, Debug, Args)]
 pub struct Options {
@@ -133,9 +135,9 @@ fn native(commands: &[Command], repeats: usize) -> u64 {
     let mut events: Vec<Event> = Vec::with_capacity(1024);
     for _ in 0..repeats {
         let mut market = Market::default();
-        for command in commands {
+        for (time, command) in (START..).zip(commands) {
             events.clear();
-            market.apply(0, std::hint::black_box(command), &mut events);
+            market.apply(time, std::hint::black_box(command), &mut events);
             all += events.iter().filter(|event| matches!(event, Event::Filled(_))).count() as u64;
         }
     }

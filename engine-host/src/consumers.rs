@@ -31,10 +31,13 @@ pub struct Backends {
     pub functions: EdgeHost,
 }
 
+/// How far each function is in each shard.
+type Positions = Arc<Mutex<BTreeMap<(String, u32), Arc<AtomicU64>>>>;
+
 /// The running consumers.
 pub struct Consumers {
     tasks: Vec<JoinHandle<()>>,
-    positions: Arc<Mutex<BTreeMap<(String, u32), Arc<AtomicU64>>>>,
+    positions: Positions,
 }
 
 impl Consumers {
@@ -46,10 +49,11 @@ impl Consumers {
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<Consumers> {
         let mut tasks = Vec::new();
-        let positions = Arc::new(Mutex::new(BTreeMap::new()));
+        let positions = Positions::default();
         for function in functions {
             for shard in 0..backends.log.shards(stream)? {
-                let position = Arc::new(AtomicU64::new(backends.checkpoints.get(function, stream, shard).await?));
+                let position =
+                    Arc::new(AtomicU64::new(backends.checkpoints.get(function, stream, shard).await?));
                 let known = (function.to_string(), shard);
                 positions.lock().unwrap_or_else(PoisonError::into_inner).insert(known, position.clone());
                 let consumer =
@@ -65,7 +69,10 @@ impl Consumers {
         let positions = self.positions.clone();
         move || {
             let positions = positions.lock().unwrap_or_else(PoisonError::into_inner);
-            positions.iter().map(|((name, shard), at)| (name.clone(), *shard, at.load(Ordering::Relaxed))).collect()
+            positions
+                .iter()
+                .map(|((name, shard), at)| (name.clone(), *shard, at.load(Ordering::Relaxed)))
+                .collect()
         }
     }
 
@@ -119,7 +126,9 @@ impl Consumer {
             let batch = &left[..size.min(left.len())];
             let done = match self.hand_over(batch).await {
                 Ok(failures) => self.settle(batch, failures, attempt + 1 >= ATTEMPTS).await,
-                Err(reason) if batch.len() == 1 && attempt + 1 >= ATTEMPTS => self.bury(&batch[0], &reason).await,
+                Err(reason) if batch.len() == 1 && attempt + 1 >= ATTEMPTS => {
+                    self.bury(&batch[0], &reason).await
+                }
                 Err(reason) => {
                     tracing::warn!(consumer = self.function, reason, records = batch.len(), "a batch failed");
                     size = batch.len().div_ceil(2);
@@ -148,7 +157,11 @@ impl Consumer {
             body: record.body.clone(),
         };
         let items = batch.iter().map(item).collect();
-        self.backends.functions.stream(self.function, &self.stream, items).await.map_err(|error| error.to_string())
+        self.backends
+            .functions
+            .stream(self.function, &self.stream, items)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     /// Puts rejected records aside; answers how many records from the start of the batch are done with.

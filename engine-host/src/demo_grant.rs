@@ -37,7 +37,12 @@ impl DemoGrant {
                 Asset::Cash => ("CASH", self.cash),
                 Asset::Stock(symbol) => (symbol.as_str(), self.stock),
             };
-            Movement::Deposit { id: format!("demo/{user}/{name}"), user: user.into(), asset: asset.clone(), amount }
+            Movement::Deposit {
+                id: format!("demo/{user}/{name}"),
+                user: user.into(),
+                asset: asset.clone(),
+                amount,
+            }
         };
         for posted in self.wallet.post(missing.iter().map(deposit).collect()).await? {
             posted?;
@@ -50,7 +55,12 @@ impl DemoGrant {
     async fn stocks(&self) -> Result<Vec<Asset>> {
         let replies = self.cache.run(vec![Command::Smembers("active:symbols".into())]).await?;
         let Some(Ok(Reply::Values(symbols))) = replies.into_iter().next() else { return Ok(Vec::new()) };
-        Ok(symbols.into_iter().flatten().filter_map(|s| String::from_utf8(s).ok()).map(Asset::Stock).collect())
+        Ok(symbols
+            .into_iter()
+            .flatten()
+            .filter_map(|s| String::from_utf8(s).ok())
+            .map(Asset::Stock)
+            .collect())
     }
 }
 

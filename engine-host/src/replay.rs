@@ -61,11 +61,23 @@ struct Step {
 
 #[derive(Clone, Copy, Debug)]
 enum Action {
-    Place { buy: bool, market: bool, tif: &'static str, price: u64, quantity: u64 },
+    Place {
+        buy: bool,
+        market: bool,
+        tif: &'static str,
+        price: u64,
+        quantity: u64,
+    },
     Cancel,
-    Replace { price: u64, quantity: u64 },
+    Replace {
+        price: u64,
+        quantity: u64,
+    },
     /// Take this much off the open quantity.
-    Reduce { price: u64, by: u64 },
+    Reduce {
+        price: u64,
+        by: u64,
+    },
 }
 
 /// How fast to go.
@@ -123,7 +135,11 @@ fn read(path: &Path) -> anyhow::Result<Vec<Step>> {
     let mut first_ns = None;
     for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let step = if golden {
-            if line.trim_end() == GOLDEN_HEADER { Ok(None) } else { parse_golden(line).map(|c| golden_step(&c)) }
+            if line.trim_end() == GOLDEN_HEADER {
+                Ok(None)
+            } else {
+                parse_golden(line).map(|c| golden_step(&c))
+            }
         } else {
             parse_lobster(line).map(|message| {
                 let start = *first_ns.get_or_insert(message.time_ns);
@@ -161,7 +177,9 @@ fn lobster_step(message: &engine_core::flow::LobsterMessage, at_ns: u64, line: u
     let buy = message.side == Side::Buy;
     let (price, quantity) = (message.price, message.size);
     let (order, action) = match message.kind {
-        LobsterKind::New => (message.order.0, Action::Place { buy, market: false, tif: "GTC", price, quantity }),
+        LobsterKind::New => {
+            (message.order.0, Action::Place { buy, market: false, tif: "GTC", price, quantity })
+        }
         LobsterKind::PartialCancel => (message.order.0, Action::Reduce { price, by: quantity }),
         LobsterKind::Delete => (message.order.0, Action::Cancel),
         LobsterKind::Execution => {
@@ -180,19 +198,25 @@ fn parse_speed(text: &str) -> anyhow::Result<Pace> {
         (Some(times), _) if times > 0.0 => Ok(Pace::Times(times)),
         (_, Some(0.0)) => Ok(Pace::Free),
         (_, Some(rate)) => Ok(Pace::Every(Duration::from_secs_f64(1.0 / rate))),
-        _ => bail!("{text:?} is no speed: 0, a number of requests a second, or 10x for ten times a flow's own time"),
+        _ => bail!(
+            "{text:?} is no speed: 0, a number of requests a second, or 10x for ten times a flow's own time"
+        ),
     }
 }
 
 /// Lists the symbol and gives the users what they trade with. Repeating it gives nothing more.
 async fn prepare(client: &Client, options: &Options) -> anyhow::Result<()> {
     let administrator = client.administrator(&options.admin_token)?;
-    expect(administrator.post("/admin", serde_json::json!({"symbol": options.symbol})).await?, "list the symbol")?;
+    expect(
+        administrator.post("/admin", serde_json::json!({"symbol": options.symbol})).await?,
+        "list the symbol",
+    )?;
     for n in 0..USERS {
         let user = client.test_user(&format!("replay-{n}"));
         for (asset, amount) in [("CASH", CASH), (options.symbol.as_str(), STOCK)] {
             let id = format!("replay/{}/{asset}", user.user());
-            let body = serde_json::json!({"id": id, "user_id": user.user(), "asset": asset, "amount": amount});
+            let body =
+                serde_json::json!({"id": id, "user_id": user.user(), "asset": asset, "amount": amount});
             expect(administrator.post("/admin/deposits", body).await?, "give a replay user its balance")?;
         }
     }
@@ -331,7 +355,9 @@ fn report(tally: &Tally, fills: u64, seconds: f64) {
     println!("rate      {:.0} requests/s over {seconds:.2} s", (answered + refused) as f64 / seconds);
     let mut sorted = tally.latencies_us.clone();
     sorted.sort_unstable();
-    let at = |share: f64| sorted.get(((sorted.len() as f64 - 1.0).max(0.0) * share) as usize).copied().unwrap_or(0);
+    let at = |share: f64| {
+        sorted.get(((sorted.len() as f64 - 1.0).max(0.0) * share) as usize).copied().unwrap_or(0)
+    };
     println!(
         "answers   p50 {:.2} ms   p90 {:.2} ms   p99 {:.2} ms   max {:.2} ms",
         at(0.5) as f64 / 1e3,

@@ -82,7 +82,8 @@ impl Exchange {
         let started = Instant::now();
         let lock = claim(&options.data, options.fresh)?;
         let listener = TcpListener::bind((options.bind, options.port)).await;
-        let listener = listener.with_context(|| format!("cannot listen on {}:{}", options.bind, options.port))?;
+        let listener =
+            listener.with_context(|| format!("cannot listen on {}:{}", options.bind, options.port))?;
         let address = listener.local_addr()?;
 
         let streams = Arc::new(EmbeddedStreams::open(&options.data.join("streams"))?);
@@ -94,7 +95,8 @@ impl Exchange {
         auth::write_secret(&options.data.join("admin.token"), auth::service_token(&auth.keys)?.as_bytes())?;
         list_symbols(cache.as_ref(), &options.symbols).await?;
 
-        let wallet = DemoGrant::new(Arc::new(store.clone()), cache.clone(), options.demo_cash, options.demo_stock);
+        let wallet =
+            DemoGrant::new(Arc::new(store.clone()), cache.clone(), options.demo_cash, options.demo_stock);
         let wallet: Arc<dyn Wallet> = Arc::new(wallet);
         let test_mode = !options.no_test_mode;
         let config = BTreeMap::from([("ALLOW_TEST_MODE".to_string(), test_mode.to_string())]);
@@ -141,7 +143,8 @@ impl Exchange {
             &stopping,
         )
         .await?;
-        let streamer = Streamer::new(cache.clone(), hub.clone(), Some(cache.watch()), streamer::Options::default());
+        let streamer =
+            Streamer::new(cache.clone(), hub.clone(), Some(cache.watch()), streamer::Options::default());
         let streamer = tokio::spawn(streamer.run(stopping.clone()));
 
         let positions = consumers.positions();
@@ -193,8 +196,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     println!("  page      http://{}/", exchange.address);
     println!("  API       http://{}/openapi.json", exchange.address);
     println!("  metrics   http://{}/metrics", exchange.address);
-    println!("  data      {}  (administrator's token: {})", options.data.display(), options.data.join("admin.token").display());
-    println!("  new accounts start with {} cash and {} of each symbol", options.demo_cash, options.demo_stock);
+    println!(
+        "  data      {}  (administrator's token: {})",
+        options.data.display(),
+        options.data.join("admin.token").display()
+    );
+    println!(
+        "  new accounts start with {} cash and {} of each symbol",
+        options.demo_cash, options.demo_stock
+    );
     println!("Ctrl-C stops it.");
     let demo = if options.demo { Some(crate::demo::start(exchange.address, &options.symbols)) } else { None };
     interrupted().await?;

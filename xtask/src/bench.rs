@@ -5,21 +5,32 @@ use crate::{components, setup, up};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// The core as a bare module, to be compared with the native one.
+const CORE: &str = "target/wasm/wasm32-unknown-unknown/release/examples/flow_wasm.wasm";
+
 pub fn bench(arguments: &[String]) -> Result<()> {
-    let json = match arguments {
-        [] => None,
-        [flag, file] if flag == "--json" => Some(file),
-        _ => bail!("usage: cargo xtask bench [--json FILE]"),
-    };
+    let (mut json, mut flow) = (None, "engine-core/tests/golden/own.csv.gz");
+    for pair in arguments.chunks(2) {
+        match pair {
+            [flag, file] if flag == "--json" => json = Some(file),
+            [flag, file] if flag == "--flow" => flow = file,
+            _ => bail!("usage: cargo xtask bench [--json FILE] [--flow GOLDEN.csv[.gz]]"),
+        }
+    }
     let toolchain = setup::wasm()?;
     setup::npm("web")?;
     components::build(&toolchain)?;
     // Everything is built before anything is measured.
     cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()?;
     cargo(["build", "--release", "-p", "edge-host", "--examples"]).run()?;
+    toolchain.cargo(&["build", "-q", "--release", "-p", "engine-core", "--example", "flow_wasm"]).run()?;
     let mut figures = Vec::new();
-    collect(program(up::BINARY, ["bench", "--components", components::COMPONENTS]), &mut figures)?;
-    collect(cargo(["run", "-q", "--release", "-p", "edge-host", "--example", "bench_order_router"]), &mut figures)?;
+    let exchange = ["bench", "--components", components::COMPONENTS, "--core-wasm", CORE, "--flow", flow];
+    collect(program(up::BINARY, exchange), &mut figures)?;
+    collect(
+        cargo(["run", "-q", "--release", "-p", "edge-host", "--example", "bench_order_router"]),
+        &mut figures,
+    )?;
 
     println!("\n{:<44} {:>12} {:>12} {:>12}  unit", "figure", "median", "min", "max");
     for figure in &figures {

@@ -14,7 +14,9 @@ const LARGEST: usize = 250 << 10;
 
 /// Builds every function into `target/components/NAME.wasm`.
 pub fn build(toolchain: &WasmToolchain) -> Result<()> {
-    toolchain.cargo(&["build", "-q", "-p", "edge-component", "--examples", "--profile", "component"]).run()?;
+    toolchain
+        .cargo(&["build", "-q", "-p", "edge-component", "--examples", "--profile", "component"])
+        .run()?;
     std::fs::create_dir_all(COMPONENTS)?;
     let modules = modules()?;
     for module in &modules {
@@ -31,7 +33,8 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
         std::fs::write(&target, component)?;
     }
     // A function that is no more must not be served from an old build.
-    let names: BTreeSet<String> = modules.iter().map(|module| component_name(module)).collect::<Result<_>>()?;
+    let names: BTreeSet<String> =
+        modules.iter().map(|module| component_name(module)).collect::<Result<_>>()?;
     for file in std::fs::read_dir(COMPONENTS)? {
         let path = file?.path();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -52,10 +55,15 @@ pub fn check() -> Result<()> {
         let name = component_name(&module)?;
         let bytes = std::fs::read(Path::new(COMPONENTS).join(format!("{name}.wasm")))?;
         let imports = imports_of(&bytes)?;
-        let world = worlds.select_world(&[package], Some(&name)).with_context(|| format!("no world {name}"))?;
+        let world =
+            worlds.select_world(&[package], Some(&name)).with_context(|| format!("no world {name}"))?;
         let granted: BTreeSet<String> =
             worlds.worlds[world].imports.iter().map(|(key, _)| worlds.name_world_key(key)).collect();
-        println!("{name:<16} {:>8}  {}", bytes.len(), imports.iter().map(|i| short(i)).collect::<Vec<_>>().join(" "));
+        println!(
+            "{name:<16} {:>8}  {}",
+            bytes.len(),
+            imports.iter().map(|i| short(i)).collect::<Vec<_>>().join(" ")
+        );
         wrong.extend(imports.difference(&granted).map(|import| format!("{name} imports {import}")));
         if bytes.len() > LARGEST {
             wrong.push(format!("{name} has {} bytes, over {LARGEST}", bytes.len()));

@@ -21,6 +21,7 @@ cargo xtask COMMAND
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
   bench [--json F] measure; print a table, write every figure to F
+    --flow G       the core runs the golden flow G
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
   web              build the page into web/dist

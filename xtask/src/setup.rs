@@ -62,7 +62,10 @@ pub fn wasm() -> Result<WasmToolchain> {
             return Ok(WasmToolchain::BuildStd);
         }
     }
-    bail!("the standard library for {TARGET} is missing: rustup target add {TARGET} (or: apt-get install {})", DEBIAN.join(" "))
+    bail!(
+        "the standard library for {TARGET} is missing: rustup target add {TARGET} (or: apt-get install {})",
+        DEBIAN.join(" ")
+    )
 }
 
 fn has_target() -> bool {
@@ -122,7 +125,8 @@ pub fn browser() -> Result<PathBuf> {
         println!("set-up: installing Chromium and a Korean font for the browser tests …");
         apt_install(&["chromium", "fonts-noto-cjk"])?;
     }
-    find(&names).context("no Chromium for the browser tests: apt-get install chromium, or set CHROME to its path")
+    find(&names)
+        .context("no Chromium for the browser tests: apt-get install chromium, or set CHROME to its path")
 }
 
 fn apt_install(packages: &[&str]) -> Result<()> {

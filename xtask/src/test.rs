@@ -41,7 +41,9 @@ fn run(count: &mut Count) -> Result<()> {
         components::check()
     })?;
     step("page", "build", || web::build(&toolchain))?;
-    step("build", "the exchange", || cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run())?;
+    step("build", "the exchange", || {
+        cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()
+    })?;
     step("clippy", "warnings are errors", clippy)?;
     step("core", "tests with overflow checks (dev profile)", || {
         counted(cargo(["test", "-p", "engine-core", "-p", "edge-fns", "--all-features"]), count)
@@ -50,10 +52,13 @@ fn run(count: &mut Count) -> Result<()> {
         counted(cargo(["test", "--release"]), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
-        counted(cargo(PAGE.iter().fold(vec!["test", "--lib"], |mut all, name| {
-            all.extend(["-p", *name]);
-            all
-        })), count)
+        counted(
+            cargo(PAGE.iter().fold(vec!["test", "--lib"], |mut all, name| {
+                all.extend(["-p", *name]);
+                all
+            })),
+            count,
+        )
     })?;
     step("browser", "end to end in Chromium", || {
         let files = ["--test", "--test-concurrency=1", "--test-reporter=tap", "tests/browser/"];
@@ -67,7 +72,9 @@ pub fn lint() -> Result<()> {
     if exists("cargo-deny") {
         cargo(["deny", "check"]).run()
     } else {
-        println!("cargo deny is not installed: licences and advisories were not checked (cargo install cargo-deny)");
+        println!(
+            "cargo deny is not installed: licences and advisories were not checked (cargo install cargo-deny)"
+        );
         Ok(())
     }
 }
@@ -95,7 +102,8 @@ fn counted(step: Step, count: &mut Count) -> Result<()> {
 
 /// Passed and failed of a runner's closing line: cargo's, or TAP's.
 fn counts(line: &str) -> (u64, u64) {
-    let number = |text: Option<&str>| text.and_then(|text| text.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
+    let number =
+        |text: Option<&str>| text.and_then(|text| text.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
     if let Some(rest) = line.strip_prefix("test result: ") {
         let mut parts = rest.split(['.', ';']).skip(1);
         return (number(parts.next()), number(parts.next()));
@@ -112,7 +120,8 @@ mod tests {
 
     #[test]
     fn closing_lines_are_counted() {
-        let line = "test result: ok. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s";
+        let line =
+            "test result: ok. 13 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.03s";
         assert_eq!(counts(line), (13, 2));
         assert_eq!(counts("# pass 4"), (4, 0));
         assert_eq!(counts("# fail 1"), (0, 1));

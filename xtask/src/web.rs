@@ -15,7 +15,8 @@ const CHART: &str = "web/node_modules/lightweight-charts/dist/lightweight-charts
 /// What the first load of the page may weigh after brotli, everything counted.
 const BUDGET: usize = 350 << 10;
 /// What the page is made of.
-const SOURCES: [&str; 6] = ["web", "engine-core/src", "xtask/src", "Cargo.lock", "Cargo.toml", "engine-core/Cargo.toml"];
+const SOURCES: [&str; 6] =
+    ["web", "engine-core/src", "xtask/src", "Cargo.lock", "Cargo.toml", "engine-core/Cargo.toml"];
 
 /// Files of the page by the names that they have in the sources.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -45,7 +46,11 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
         let (gzip, brotli) = write(name, content)?;
         println!("{name:<44} {:>9} {gzip:>9} {brotli:>9}", content.len());
         // Icons and the manifest are fetched when the page is there.
-        if name.ends_with(".html") || name.ends_with(".js") || name.ends_with(".css") || name.ends_with(".wasm") {
+        if name.ends_with(".html")
+            || name.ends_with(".js")
+            || name.ends_with(".css")
+            || name.ends_with(".wasm")
+        {
             total += brotli;
         }
     }
@@ -225,7 +230,8 @@ fn hash_source(path: &Path, hash: &mut Sha256) -> Result<()> {
         return Ok(());
     }
     if path.is_dir() {
-        let mut entries: Vec<_> = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+        let mut entries: Vec<_> =
+            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
         entries.sort();
         return entries.iter().try_for_each(|entry| hash_source(entry, hash));
     }
@@ -254,7 +260,10 @@ mod tests {
         let one = name_by_content(page("one")).unwrap();
         let other = name_by_content(page("other")).unwrap();
         assert_eq!(one.len(), 4);
-        assert!(one.keys().filter(|name| other.contains_key(*name)).eq(["index.html"]), "every hash holds the next");
+        assert!(
+            one.keys().filter(|name| other.contains_key(*name)).eq(["index.html"]),
+            "every hash holds the next"
+        );
         let html = String::from_utf8(one["index.html"].clone()).unwrap();
         let boot = one.keys().find(|name| name.starts_with("boot-")).unwrap();
         assert_eq!(html, format!(r#"<script src="./{boot}"></script><a href="web.js.txt">"#));

@@ -96,9 +96,11 @@ impl Accounts {
         self.admit(&email)?;
         let found = self
             .lock()
-            .query_row("SELECT id, email, created_at, password FROM users WHERE email = ?1", [&email], |row| {
-                Ok((user(row)?, row.get::<_, String>(3)?))
-            })
+            .query_row(
+                "SELECT id, email, created_at, password FROM users WHERE email = ?1",
+                [&email],
+                |row| Ok((user(row)?, row.get::<_, String>(3)?)),
+            )
             .optional()?;
         let Some((user, stored)) = found else {
             // As much work as for a wrong password, so that the time does not tell which addresses exist.
@@ -126,9 +128,11 @@ impl Accounts {
     pub fn use_refresh_token(&self, token: &str) -> Result<User, AccountError> {
         let connection = self.lock();
         let taken: Option<(String, i64)> = connection
-            .query_row("DELETE FROM refresh_tokens WHERE hash = ?1 RETURNING user, created_at", [digest(token)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "DELETE FROM refresh_tokens WHERE hash = ?1 RETURNING user, created_at",
+                [digest(token)],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .optional()?;
         let (id, created_at) = taken.ok_or(AccountError::UnknownRefreshToken)?;
         if now_s().saturating_sub(created_at as u64) > REFRESH_S {
@@ -181,7 +185,9 @@ fn normal(email: &str) -> Result<String, AccountError> {
     let email = email.trim().to_lowercase();
     let plain = email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
     match email.split_once('@') {
-        Some((name, host)) if plain && !name.is_empty() && host.contains('.') && !host.contains('@') => Ok(email),
+        Some((name, host)) if plain && !name.is_empty() && host.contains('.') && !host.contains('@') => {
+            Ok(email)
+        }
         _ => Err(AccountError::BadEmail),
     }
 }
@@ -226,7 +232,10 @@ mod tests {
         accounts.sign_out(&ann.id).unwrap();
         assert!(accounts.use_refresh_token(&token).is_err());
         for _ in 0..FAILURES {
-            assert!(matches!(accounts.sign_in("ann@example.com", "wrong"), Err(AccountError::InvalidCredentials)));
+            assert!(matches!(
+                accounts.sign_in("ann@example.com", "wrong"),
+                Err(AccountError::InvalidCredentials)
+            ));
         }
         assert!(matches!(accounts.sign_in("ann@example.com", "correct horse"), Err(AccountError::TooMany)));
     }

@@ -83,7 +83,11 @@ impl From<AccountError> for Refused {
             AccountError::TooMany => (StatusCode::TOO_MANY_REQUESTS, "over_request_rate_limit"),
             AccountError::Store(_) | AccountError::Internal(_) => {
                 tracing::error!(%error, "accounts");
-                return Refused(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure", "internal error".into());
+                return Refused(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "unexpected_failure",
+                    "internal error".into(),
+                );
             }
         };
         Refused(status, code, error.to_string())
@@ -172,7 +176,8 @@ fn invalid(why: &str) -> Refused {
 fn bearer(auth: &Auth, headers: &HeaderMap) -> Result<String, Refused> {
     let header = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
-    let token = token.ok_or_else(|| Refused(StatusCode::UNAUTHORIZED, "no_authorization", "no bearer token".into()))?;
+    let token = token
+        .ok_or_else(|| Refused(StatusCode::UNAUTHORIZED, "no_authorization", "no bearer token".into()))?;
     let refused = |refusal: Refusal| {
         let why = match refusal {
             Refusal::Expired => "the token has expired",

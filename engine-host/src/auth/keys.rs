@@ -46,12 +46,16 @@ impl Keys {
     /// The key of this file; a new one where there is none.
     pub fn open(path: &Path) -> anyhow::Result<Keys> {
         let key = match std::fs::read_to_string(path) {
-            Ok(pem) => SecretKey::from_pkcs8_pem(&pem).with_context(|| format!("{} is no key", path.display()))?,
+            Ok(pem) => {
+                SecretKey::from_pkcs8_pem(&pem).with_context(|| format!("{} is no key", path.display()))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => create(path)?,
             Err(error) => bail!("{}: {error}", path.display()),
         };
         let point = key.public_key().to_encoded_point(false);
-        let (Some(x), Some(y)) = (point.x(), point.y()) else { bail!("{}: a key without a point", path.display()) };
+        let (Some(x), Some(y)) = (point.x(), point.y()) else {
+            bail!("{}: a key without a point", path.display())
+        };
         let (x, y) = (BASE64.encode(x), BASE64.encode(y));
         let kid = x[..16].to_string();
         let jwks = serde_json::json!({"keys": [{

@@ -53,5 +53,12 @@ pub trait Blobs: Send + Sync {
 /// Records that no retry could process, with the reason.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    async fn bury(&self, consumer: &str, stream: &str, shard: u32, record: &Record, reason: &str) -> Result<()>;
+    async fn bury(
+        &self,
+        consumer: &str,
+        stream: &str,
+        shard: u32,
+        record: &Record,
+        reason: &str,
+    ) -> Result<()>;
 }

@@ -55,7 +55,16 @@ pub(super) fn market_data_command(symbol: &str, market: &Market, output: &Output
         args.push(text(trade.sequence.to_string()));
         args.push(trade.body.clone().into_bytes());
     }
-    let keys = ["depth:", "ticker:", "ohlc:", "candle:1m:", "candle:closed:1m:", "trades:", "seq:", "candle:closed:seq:"];
+    let keys = [
+        "depth:",
+        "ticker:",
+        "ohlc:",
+        "candle:1m:",
+        "candle:closed:1m:",
+        "trades:",
+        "seq:",
+        "candle:closed:seq:",
+    ];
     Command::Eval {
         name: MARKET_DATA_SCRIPT.into(),
         keys: keys.iter().map(|prefix| format!("{prefix}{symbol}")).collect(),
@@ -74,10 +83,12 @@ pub fn market_data_script(keyspace: &mut Keyspace, keys: &[String], args: &[Valu
     let shown = [(depth, next()?), (ticker, next()?), (ohlc, next()?)];
     let mut fields = BTreeMap::new();
     for _ in 0..parse(next()?)? / 2 {
-        let name = String::from_utf8(next()?.clone()).map_err(|_| Error::Invalid("a field is not text".into()))?;
+        let name =
+            String::from_utf8(next()?.clone()).map_err(|_| Error::Invalid("a field is not text".into()))?;
         fields.insert(name, next()?.clone());
     }
-    let mut numbered = || (0..parse(next()?)?).map(|_| Ok((parse(next()?)?, next()?))).collect::<Result<Vec<_>>>();
+    let mut numbered =
+        || (0..parse(next()?)?).map(|_| Ok((parse(next()?)?, next()?))).collect::<Result<Vec<_>>>();
     let (new_closed, new_trades) = (numbered()?, numbered()?);
 
     // Everything is read: from here on nothing fails half-way.

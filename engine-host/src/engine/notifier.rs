@@ -101,7 +101,8 @@ async fn forget(users: &HashMap<Arc<str>, Vec<String>>, gone: &[String], cache: 
     }
     let mut commands = Vec::new();
     for (user, ids) in users {
-        let dead: Vec<_> = ids.iter().filter(|id| gone.contains(id)).map(|id| id.clone().into_bytes()).collect();
+        let dead: Vec<_> =
+            ids.iter().filter(|id| gone.contains(id)).map(|id| id.clone().into_bytes()).collect();
         if !dead.is_empty() {
             commands.push(Command::Srem(connections_key(user), dead.clone()));
             commands.push(Command::Srem("realtime:connections".into(), dead));

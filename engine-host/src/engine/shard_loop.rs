@@ -46,7 +46,9 @@ impl ShardLoop {
     ) -> anyhow::Result<ShardLoop> {
         let key = snapshot_key(&options.orders_stream, number);
         let shard = match backends.blobs.get(&key).await? {
-            Some(bytes) => Shard::restore(&bytes).with_context(|| format!("snapshot {key} cannot be used"))?,
+            Some(bytes) => {
+                Shard::restore(&bytes).with_context(|| format!("snapshot {key} cannot be used"))?
+            }
             None => Shard::new(options.day_offset_s),
         };
         tracing::debug!(shard = number, position = shard.position(), "engine shard restored");
@@ -105,7 +107,9 @@ impl ShardLoop {
     async fn apply(&mut self, records: &[Record]) {
         self.output.clear();
         for record in records {
-            if let Err(bad) = self.shard.apply(record.sequence, record.arrived, &record.body, &mut self.output) {
+            if let Err(bad) =
+                self.shard.apply(record.sequence, record.arrived, &record.body, &mut self.output)
+            {
                 tracing::warn!(shard = self.number, sequence = record.sequence, reason = %bad, "record passed over");
                 let (letters, stream) = (&self.backends.dead_letters, &self.options.orders_stream);
                 persist("dead letter", || letters.bury("engine", stream, self.number, record, bad.0)).await;
@@ -163,9 +167,13 @@ impl ShardLoop {
     /// Closes the candles of quiet markets: the clock is a record like any other, so that a replay sees it too.
     async fn tick(&mut self) -> Result<()> {
         let minute = Interval::M1.bucket((self.backends.now)() / 1000, 0);
-        let over = |market: &engine_core::market::Market| market.candle().is_some_and(|candle| candle.time < minute);
+        let over =
+            |market: &engine_core::market::Market| market.candle().is_some_and(|candle| candle.time < minute);
         if self.ticked < minute && self.shard.markets().any(|(_, market)| over(market)) {
-            self.backends.log.append_to_shard(&self.options.orders_stream, self.number, TICK.to_vec()).await?;
+            self.backends
+                .log
+                .append_to_shard(&self.options.orders_stream, self.number, TICK.to_vec())
+                .await?;
             self.ticked = minute;
         }
         Ok(())

@@ -52,7 +52,8 @@ pub(super) async fn verify(State(gateway): State<Gateway>, request: Request) -> 
 /// The tradable symbols, as the admin function lists them.
 pub(super) async fn symbols(gateway: &Gateway) -> Vec<serde_json::Value> {
     let request = edge_host::Request { method: "GET".into(), path: "/admin".into(), ..Default::default() };
-    let answer = gateway.functions.http("admin", request).await.map(|response| response.body).unwrap_or_default();
+    let answer =
+        gateway.functions.http("admin", request).await.map(|response| response.body).unwrap_or_default();
     let list: serde_json::Value = serde_json::from_slice(&answer).unwrap_or_default();
     list["symbols"].as_array().cloned().unwrap_or_default()
 }
@@ -63,7 +64,8 @@ async fn call(gateway: &Gateway, handler: &'static str, request: Request) -> Res
         Ok(body) => body,
         Err(refused) => return *refused,
     };
-    let text = |name: &HeaderName, value: &HeaderValue| Some((name.to_string(), value.to_str().ok()?.to_string()));
+    let text =
+        |name: &HeaderName, value: &HeaderValue| Some((name.to_string(), value.to_str().ok()?.to_string()));
     let request = edge_host::Request {
         method: parts.method.to_string(),
         path: parts.uri.path().into(),
@@ -83,13 +85,19 @@ async fn call(gateway: &Gateway, handler: &'static str, request: Request) -> Res
         Ok(Err(error)) => {
             tracing::warn!(handler, %error, "a function did not answer");
             match error {
-                HandlerError::Timeout { .. } => {
-                    refusal(StatusCode::GATEWAY_TIMEOUT, "timeout", "no answer in time; the effect is unknown")
-                }
+                HandlerError::Timeout { .. } => refusal(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "timeout",
+                    "no answer in time; the effect is unknown",
+                ),
                 HandlerError::Unavailable { .. } => {
                     refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "too busy; nothing was done")
                 }
-                _ => refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong here; it was logged"),
+                _ => refusal(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "internal",
+                    "something went wrong here; it was logged",
+                ),
             }
         }
     }
@@ -101,14 +109,16 @@ pub(super) async fn read(headers: &axum::http::HeaderMap, body: Body) -> Result<
         let message = format!("a body has at most {BODY_LIMIT} bytes");
         Box::new(refusal(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message))
     };
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
     }
     match to_bytes(body, BODY_LIMIT).await {
         Ok(bytes) => Ok(bytes.into()),
         Err(error) => {
-            let limit = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+            let limit =
+                std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
             Err(if limit {
                 too_large()
             } else {

@@ -11,10 +11,18 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse
     let mut out = String::new();
     let counters = &gateway.counters;
     for (name, help, value) in [
-        ("orders_received_total", "Records of the orders stream applied since the start.", &counters.received),
+        (
+            "orders_received_total",
+            "Records of the orders stream applied since the start.",
+            &counters.received,
+        ),
         ("orders_accepted_total", "Orders accepted into a book.", &counters.accepted),
         ("orders_rejected_total", "Orders, cancels and replaces refused by the engine.", &counters.rejected),
-        ("orders_duplicate_total", "Orders that had been entered before and were passed over.", &counters.duplicates),
+        (
+            "orders_duplicate_total",
+            "Orders that had been entered before and were passed over.",
+            &counters.duplicates,
+        ),
         ("orders_malformed_total", "Records that could not be read.", &counters.malformed),
         ("fills_total", "Fills.", &counters.fills),
         ("snapshots_total", "Snapshots of engine shards written.", &counters.snapshots),
@@ -26,17 +34,28 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse
     sample(&mut out, "connections", "", gateway.hub.len() as u64);
     family(&mut out, "dead_letters", "gauge", "Records that no retry could process.");
     sample(&mut out, "dead_letters", "", gateway.store.dead_letters().await.unwrap_or_default());
-    family(&mut out, "consumer_lag_records", "gauge", "Records of a shard that a consumer has not processed.");
+    family(
+        &mut out,
+        "consumer_lag_records",
+        "gauge",
+        "Records of a shard that a consumer has not processed.",
+    );
     for (consumer, shard, lag) in (gateway.lags)() {
         sample(&mut out, "consumer_lag_records", &format!(r#"consumer="{consumer}",shard="{shard}""#), lag);
     }
     let handlers = gateway.functions.metrics();
     for (name, help, value) in [
-        ("function_calls_total", "Calls of a function.", (|m| m.calls) as fn(&edge_host::HandlerMetrics) -> u64),
+        (
+            "function_calls_total",
+            "Calls of a function.",
+            (|m| m.calls) as fn(&edge_host::HandlerMetrics) -> u64,
+        ),
         ("function_traps_total", "Calls that trapped.", |m| m.traps),
         ("function_timeouts_total", "Calls that ran over their time.", |m| m.timeouts),
         ("function_unavailable_total", "Calls that found no room.", |m| m.unavailable),
-        ("function_busy_microseconds_total", "Time in calls, waiting included.", |m| m.busy.as_micros() as u64),
+        ("function_busy_microseconds_total", "Time in calls, waiting included.", |m| {
+            m.busy.as_micros() as u64
+        }),
     ] {
         family(&mut out, name, "counter", help);
         for handler in &handlers {

@@ -129,11 +129,17 @@ pub(crate) async fn method_not_allowed(method: Method) -> Response {
 pub(crate) fn administrator(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return Err(Box::new(refusal(StatusCode::UNAUTHORIZED, "token_missing", "send a token: Authorization: Bearer TOKEN")));
+        return Err(Box::new(refusal(
+            StatusCode::UNAUTHORIZED,
+            "token_missing",
+            "send a token: Authorization: Bearer TOKEN",
+        )));
     };
     match gateway.auth.keys.verify(token) {
         Ok(claims) if claims.role == "service_role" => Ok(()),
-        Ok(_) => Err(Box::new(refusal(StatusCode::FORBIDDEN, "forbidden", "this needs an administrator's token"))),
+        Ok(_) => {
+            Err(Box::new(refusal(StatusCode::FORBIDDEN, "forbidden", "this needs an administrator's token")))
+        }
         Err(why) => {
             use edge_fns::capability::identity::Refusal;
             let code = match why {

@@ -80,7 +80,8 @@ const NO_PAGE: &str = "<!doctype html><title>Supernoba</title><p>The exchange ru
     <code>cargo xtask web</code> builds it, <code>cargo xtask up</code> does everything.";
 
 fn answer(name: &str, file: &File, headers: &HeaderMap) -> Response {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted =
+        headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let accepts = |encoding: &str| {
         accepted.split(',').any(|part| {
             let (token, weight) = part.split_once(';').unwrap_or((part, ""));

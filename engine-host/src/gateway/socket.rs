@@ -42,7 +42,8 @@ pub(super) async fn connect(
     let about = named.chain(headers.iter().filter_map(header)).collect();
     let now = now();
     // In the hub first: what the connect function's keys attract must find it.
-    let mailbox = gateway.hub.open(&id, Info { connected_at: now, last_active_at: now, source: String::new() });
+    let mailbox =
+        gateway.hub.open(&id, Info { connected_at: now, last_active_at: now, source: String::new() });
     match gateway.functions.socket("connect", &id, SocketEvent::Opened(about)).await {
         Ok(SocketReply { accept: true, body, .. }) => {
             if let Some(body) = body {
@@ -60,7 +61,8 @@ pub(super) async fn connect(
         }
         Ok(SocketReply { status, body, .. }) => {
             gateway.hub.remove(&id);
-            let status = status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN);
+            let status =
+                status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN);
             let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
             (status, json, body.unwrap_or_default()).into_response()
         }

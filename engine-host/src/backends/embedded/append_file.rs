@@ -13,6 +13,8 @@ const LONGEST: u32 = 64 << 20;
 #[derive(Debug)]
 pub struct AppendFile {
     file: File,
+    /// End of the last whole frame.
+    end: u64,
 }
 
 impl AppendFile {
@@ -29,13 +31,13 @@ impl AppendFile {
         }
         file.set_len(whole)?;
         file.seek(SeekFrom::Start(whole))?;
-        Ok(AppendFile { file })
+        Ok(AppendFile { file, end: whole })
     }
 
     /// Replaces the file by one that holds just these frames. A crash leaves the old or the new one.
     pub fn rewrite<'a>(path: &Path, frames: impl Iterator<Item = &'a [u8]>) -> io::Result<AppendFile> {
         let fresh: PathBuf = path.with_extension("new");
-        let mut file = AppendFile { file: File::create(&fresh)? };
+        let mut file = AppendFile { file: File::create(&fresh)?, end: 0 };
         for frame in frames {
             file.append(frame)?;
         }
@@ -47,7 +49,8 @@ impl AppendFile {
         Ok(file)
     }
 
-    /// One frame in one write.
+    /// One frame in one write. Of a frame that could not be written whole nothing stays, so that the next one does not
+    /// follow a torn one.
     pub fn append(&mut self, content: &[u8]) -> io::Result<()> {
         let length = u32::try_from(content.len()).ok().filter(|length| *length <= LONGEST);
         let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame too long"))?;
@@ -55,7 +58,13 @@ impl AppendFile {
         frame.extend_from_slice(&length.to_le_bytes());
         frame.extend_from_slice(&crc32fast::hash(content).to_le_bytes());
         frame.extend_from_slice(content);
-        self.file.write_all(&frame)
+        if let Err(error) = self.file.write_all(&frame) {
+            self.file.set_len(self.end)?;
+            self.file.seek(SeekFrom::Start(self.end))?;
+            return Err(error);
+        }
+        self.end += frame.len() as u64;
+        Ok(())
     }
 
     /// Everything appended so far survives a crash of the machine too.

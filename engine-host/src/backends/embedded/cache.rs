@@ -43,7 +43,7 @@ pub struct Keyspace {
     changed: BTreeSet<Arc<str>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     data: Data,
     expires: Option<Instant>,
@@ -145,16 +145,13 @@ impl Inner {
 
     /// Every command is checked before the first is run, so that all take effect or none.
     fn run_all(&mut self, commands: Vec<Command>, changed: &mut BTreeSet<Arc<str>>) -> Result<Vec<Reply>> {
-        let mut touched: Vec<(String, Option<(Data, Option<Instant>)>)> = Vec::new();
-        for key in commands.iter().flat_map(written_keys) {
-            let before = self.keyspace.entries.get(key).map(|entry| (entry.data.clone(), entry.expires));
-            touched.push((key.clone(), before));
-        }
+        let before = |key: &String| (key.clone(), self.keyspace.entries.get(key).cloned());
+        let touched: Vec<_> = commands.iter().flat_map(written_keys).map(before).collect();
         let replies: Result<Vec<Reply>> = commands.into_iter().map(|command| self.apply(command)).collect();
         if replies.is_err() {
             for (key, before) in touched {
                 match before {
-                    Some((data, expires)) => self.keyspace.entries.insert(key, Entry { data, expires }),
+                    Some(entry) => self.keyspace.entries.insert(key, entry),
                     None => self.keyspace.entries.remove(&key),
                 };
             }
@@ -182,7 +179,9 @@ impl Inner {
         }
         let frame = std::mem::take(&mut self.keyspace.frame);
         match &mut self.file {
-            Some(file) => file.append(&frame).map_err(|error| Error::Unavailable(format!("the cache's file: {error}"))),
+            Some(file) => {
+                file.append(&frame).map_err(|error| Error::Unavailable(format!("the cache's file: {error}")))
+            }
             None => Ok(()),
         }
     }
@@ -220,9 +219,12 @@ impl Keyspace {
                 Reply::Done
             }
             Command::Del(keys) => {
-                let gone = keys.iter().filter(|key| self.live(key).is_some()).count();
-                keys.iter().for_each(|key| self.remove(key));
-                Reply::Integer(gone as i64)
+                let mut gone = 0;
+                for key in &keys {
+                    gone += i64::from(self.live(key).is_some());
+                    self.remove(key);
+                }
+                Reply::Integer(gone)
             }
             Command::Expire(key, ms) => {
                 if self.live(&key).is_none() {
@@ -253,13 +255,17 @@ impl Keyspace {
             Command::Smembers(key) => {
                 Reply::Values(self.set(&key)?.into_iter().flatten().cloned().map(Some).collect())
             }
-            Command::Hgetall(key) => Reply::Pairs(self.hash(&key)?.cloned().unwrap_or_default().into_iter().collect()),
+            Command::Hgetall(key) => {
+                Reply::Pairs(self.hash(&key)?.cloned().unwrap_or_default().into_iter().collect())
+            }
             Command::Hset(key, pairs) => Reply::Integer(self.hset(&key, pairs)? as i64),
             Command::Lpush(key, values) => Reply::Integer(self.lpush(&key, values)? as i64),
             Command::Lrange(key, start, stop) => {
                 let list = self.list(&key)?;
                 let range = list.map_or(0..0, |list| bounds(start, stop, list.len()));
-                Reply::Values(list.into_iter().flat_map(|list| list.range(range.clone())).cloned().map(Some).collect())
+                Reply::Values(
+                    list.into_iter().flat_map(|list| list.range(range.clone())).cloned().map(Some).collect(),
+                )
             }
             Command::Ltrim(key, start, stop) => {
                 self.ltrim(&key, start, stop)?;
@@ -316,16 +322,21 @@ impl Keyspace {
         self.hash(key)?;
         let entry = self.entry(key, || Data::Hash(BTreeMap::new()));
         let Data::Hash(hash) = &mut entry.data else { return Err(wrong_kind(key)) };
-        let added = pairs.into_iter().filter(|(name, value)| hash.insert(name.clone(), value.clone()).is_none()).count();
+        let added = pairs
+            .into_iter()
+            .filter(|(name, value)| hash.insert(name.clone(), value.clone()).is_none())
+            .count();
         self.touch(key);
         Ok(added)
     }
 
     /// The first of the values ends up behind the others, at the head of the list.
     pub fn lpush(&mut self, key: &str, values: Vec<Value>) -> Result<usize> {
-        self.list(key)?;
-        let durable = is_durable(key);
-        if durable {
+        let length = self.list(key)?.map_or(0, VecDeque::len);
+        if values.is_empty() {
+            return Ok(length);
+        }
+        if is_durable(key) {
             // A list grows by what is pushed: the file does too, not by the whole list.
             log_push(&mut self.frame, key, &values);
         }
@@ -606,4 +617,3 @@ fn wrong_kind(key: &str) -> Error {
 fn unavailable(path: &Path, error: &std::io::Error) -> Error {
     Error::Unavailable(format!("{}: {error}", path.display()))
 }
-

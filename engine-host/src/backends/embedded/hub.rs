@@ -141,7 +141,8 @@ impl Mailbox {
             return false;
         }
         let kind = conflatable(&body);
-        let older = kind.and_then(|kind| inner.waiting.iter().position(|waiting| conflatable(waiting) == Some(kind)));
+        let older =
+            kind.and_then(|kind| inner.waiting.iter().position(|waiting| conflatable(waiting) == Some(kind)));
         match older {
             // A waiting message of the same kind is overtaken: only the newest state matters.
             Some(at) => inner.waiting[at] = body,
@@ -200,8 +201,13 @@ mod tests {
         ] {
             assert_eq!(post(&hub, body).await, Delivery::Sent);
         }
-        let taken: Vec<_> =
-            mailbox.take().await.unwrap().iter().map(|body| String::from_utf8(body.to_vec()).unwrap()).collect();
+        let taken: Vec<_> = mailbox
+            .take()
+            .await
+            .unwrap()
+            .iter()
+            .map(|body| String::from_utf8(body.to_vec()).unwrap())
+            .collect();
         assert_eq!(
             taken,
             [

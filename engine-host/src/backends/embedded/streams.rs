@@ -72,7 +72,14 @@ impl EmbeddedStreams {
             .name("log-writer".into())
             .spawn(move || writer.run(receiver))
             .map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(EmbeddedStreams { database, streams, checkpoints, blobs, writer: Some(sender), thread: Some(thread) })
+        Ok(EmbeddedStreams {
+            database,
+            streams,
+            checkpoints,
+            blobs,
+            writer: Some(sender),
+            thread: Some(thread),
+        })
     }
 
     fn stream(&self, name: &str) -> Result<&Stream> {
@@ -113,9 +120,9 @@ impl Drop for EmbeddedStreams {
 
 /// Shard of a partition: FNV-1a, so that it is the same in every build.
 pub fn shard_of(partition: &str, shards: u32) -> u32 {
-    let hash = partition
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
+    let hash = partition.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    });
     (hash % u64::from(shards)) as u32
 }
 
@@ -126,7 +133,8 @@ impl LogStreams for EmbeddedStreams {
         if messages.iter().any(|message| message.partition.len() > usize::from(u16::MAX)) {
             return Err(Error::Invalid("a partition key is longer than 65535 bytes".into()));
         }
-        let place = |message: Message| (shard_of(&message.partition, shards), message.partition, message.body);
+        let place =
+            |message: Message| (shard_of(&message.partition, shards), message.partition, message.body);
         let written = self.send(stream, messages.into_iter().map(place).collect()).await?;
         Ok(written.into_iter().map(|(shard, sequence)| Ok(format!("{shard}:{sequence}"))).collect())
     }
@@ -243,7 +251,11 @@ impl Writer {
                 let Some(head) = heads.get_mut(&(append.stream.clone(), shard)) else { continue };
                 head.sequence += 1;
                 head.arrived = head.arrived.max(now);
-                batch.insert(&stream.keyspace, key(shard, head.sequence), encode(head.arrived, &partition, &body));
+                batch.insert(
+                    &stream.keyspace,
+                    key(shard, head.sequence),
+                    encode(head.arrived, &partition, &body),
+                );
                 written.push((shard, head.sequence));
             }
             answers.push((append.answer, written));
@@ -298,7 +310,9 @@ fn decode((key, value): fjall::KvPair) -> Result<Record> {
     let sequence = key.get(4..12).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
     let arrived = value.get(..8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
     let length = value.get(8..10).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes);
-    let (Some(sequence), Some(arrived), Some(length)) = (sequence, arrived, length) else { return Err(damaged()) };
+    let (Some(sequence), Some(arrived), Some(length)) = (sequence, arrived, length) else {
+        return Err(damaged());
+    };
     let end = 10 + usize::from(length);
     let (Some(partition), Some(body)) = (value.get(10..end), value.get(end..)) else { return Err(damaged()) };
     let partition = std::str::from_utf8(partition).map_err(|_| damaged())?.to_string();

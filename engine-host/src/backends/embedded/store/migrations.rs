@@ -50,8 +50,7 @@ const STEPS: [&str; 1] = ["
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
-    let done: u32 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(broken)?;
+    let done: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(broken)?;
     if done as usize > STEPS.len() {
         return Err(Error::Invalid(format!(
             "the store is of a later version ({done}) than this program knows ({}): use the newer program",

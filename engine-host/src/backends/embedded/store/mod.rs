@@ -187,7 +187,14 @@ fn write_group(connection: &mut Connection, group: Vec<Job>) -> std::result::Res
 
 #[async_trait]
 impl DeadLetters for Store {
-    async fn bury(&self, consumer: &str, stream: &str, shard: u32, record: &Record, reason: &str) -> Result<()> {
+    async fn bury(
+        &self,
+        consumer: &str,
+        stream: &str,
+        shard: u32,
+        record: &Record,
+        reason: &str,
+    ) -> Result<()> {
         let (consumer, stream, reason) = (consumer.to_string(), stream.to_string(), reason.to_string());
         let (sequence, arrived, body) = (record.sequence as i64, record.arrived as i64, record.body.clone());
         self.write(move |connection| {
@@ -207,7 +214,8 @@ impl Store {
     /// How many records no retry could process.
     pub async fn dead_letters(&self) -> Result<u64> {
         self.read(|connection| {
-            let count = connection.query_row("SELECT count(*) FROM dead_letters", (), |row| row.get::<_, i64>(0));
+            let count =
+                connection.query_row("SELECT count(*) FROM dead_letters", (), |row| row.get::<_, i64>(0));
             count.map(|count| count as u64).map_err(broken)
         })
         .await

@@ -28,7 +28,7 @@ impl Sql for Store {
         let params = columns(params)?;
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(text).map_err(broken)?;
-            let columns: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+            let columns: Vec<String> = statement.column_names().map(String::from).collect();
             let width = columns.len();
             let row = |row: &rusqlite::Row<'_>| (0..width).map(|n| Ok(value(row.get_ref(n)?))).collect();
             let rows = statement.query_map(rusqlite::params_from_iter(params), row).map_err(refused)?;
@@ -42,6 +42,10 @@ impl Sql for Store {
         let wanted = text.matches('?').count();
         if params.iter().any(|row| row.len() != wanted) {
             return Err(Error::Invalid(format!("{statement} takes {wanted} values a row")));
+        }
+        // No column takes it; found here, it does not cost other callers of the same transaction their writes.
+        if params.iter().flatten().any(|value| *value == Value::Null) {
+            return Err(Error::Invalid(format!("{statement} takes no null")));
         }
         let rows = params.into_iter().map(columns).collect::<Result<Vec<_>>>()?;
         self.write(move |connection| {
@@ -69,9 +73,9 @@ fn columns(values: Vec<Value>) -> Result<Vec<ToSqlOutput<'static>>> {
             Value::Integer(number) => Column::Integer(number),
             Value::Decimal(text) | Value::Text(text) => Column::Text(text),
             Value::Bytes(bytes) => Column::Blob(bytes),
-            Value::Instant(ms) => {
-                Column::Integer(i64::try_from(ms).map_err(|_| Error::Invalid("an instant is out of range".into()))?)
-            }
+            Value::Instant(ms) => Column::Integer(
+                i64::try_from(ms).map_err(|_| Error::Invalid("an instant is out of range".into()))?,
+            ),
         }))
     };
     values.into_iter().map(column).collect()

@@ -96,14 +96,20 @@ impl Store {
 
     /// Recomputes every balance from the journal and every lock from the holds; answers what does not agree.
     pub async fn verify(&self) -> Result<Vec<String>> {
-        self.read(|connection| verify(connection).map_err(broken)).await
+        self.read(|connection| {
+            // One view for all statements: what others write meanwhile would look wrong.
+            let view = connection.unchecked_transaction().map_err(broken)?;
+            verify(&view).map_err(broken)
+        })
+        .await
     }
 }
 
 /// One movement. The outer error is the store's; the inner one is this movement's refusal.
 fn post(connection: &Connection, movement: &Movement) -> rusqlite::Result<Result<Posted>> {
     let mut plan = Plan::default();
-    let planned = plan_movement(connection, movement, &mut plan).and_then(|name| write(connection, &name, &plan));
+    let planned =
+        plan_movement(connection, movement, &mut plan).and_then(|name| write(connection, &name, &plan));
     match planned {
         Ok(()) => Ok(Ok(Posted::Done)),
         Err(Stop::Posted(posted)) => Ok(Ok(posted)),
@@ -143,6 +149,9 @@ fn plan_movement(connection: &Connection, movement: &Movement, plan: &mut Plan) 
             refuse_repetition(connection, &name)?;
             let (user, asset, amount) = known_hold(connection, hold)?;
             let mut amount = amount;
+            if absorb.as_ref() == Some(hold) {
+                return Err(refused(format!("hold {hold:?} cannot absorb itself")));
+            }
             if let Some(absorbed) = absorb
                 && let Some((of, what, more)) = read_hold(connection, absorbed)?
                 && more > 0
@@ -161,6 +170,7 @@ fn plan_movement(connection: &Connection, movement: &Movement, plan: &mut Plan) 
         Movement::Settle { fill, symbol, cash, quantity, buyer, seller } => {
             let name = format!("settle/{fill}");
             refuse_repetition(connection, &name)?;
+            name_of(&Asset::Stock(symbol.clone()))?;
             let (cash, quantity) = (signed(*cash)?, signed(*quantity)?);
             plan_side(connection, plan, buyer, CASH, cash)?;
             plan_side(connection, plan, seller, symbol, quantity)?;
@@ -233,7 +243,9 @@ fn write(connection: &Connection, name: &str, plan: &Plan) -> Step<()> {
         connection.prepare_cached("INSERT OR REPLACE INTO outside VALUES (?1, ?2)")?.execute((asset, now))?;
     }
     for account in accounts {
-        connection.prepare_cached("INSERT OR REPLACE INTO accounts VALUES (?1, ?2, ?3, ?4)")?.execute(account)?;
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO accounts VALUES (?1, ?2, ?3, ?4)")?
+            .execute(account)?;
     }
     for hold in &plan.holds {
         connection
@@ -344,13 +356,18 @@ fn verify(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         let (available, locked, held): (i64, i64, i64) = (row.get(2)?, row.get(3)?, row.get(4)?);
         let sum = sums.remove(&account).unwrap_or_default();
         if sum != (available.into(), locked.into()) {
-            wrong.push(format!("{account:?} has {available} + {locked}, its journal says {} + {}", sum.0, sum.1));
+            wrong.push(format!(
+                "{account:?} has {available} + {locked}, its journal says {} + {}",
+                sum.0, sum.1
+            ));
         }
         if locked != held {
             wrong.push(format!("{account:?} has {locked} locked, its holds are {held}"));
         }
     }
-    wrong.extend(sums.iter().filter(|(_, sum)| **sum != (0, 0)).map(|(account, _)| format!("{account:?} has no row")));
+    wrong.extend(
+        sums.iter().filter(|(_, sum)| **sum != (0, 0)).map(|(account, _)| format!("{account:?} has no row")),
+    );
     for total in totals(connection)? {
         if i128::from(total.available) + i128::from(total.locked) != i128::from(total.deposited) {
             wrong.push(format!("{total:?} does not balance"));
