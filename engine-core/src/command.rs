@@ -12,7 +12,8 @@ pub const MAX_NOTIONAL: u128 = i64::MAX as u128;
 #[inline]
 pub(crate) fn notional_fits(price: Price, quantity: Quantity) -> bool {
     // 63 bits in all cannot make a product of more; only larger ones need the wide product.
-    price.leading_zeros() + quantity.leading_zeros() >= 65 || u128::from(price) * u128::from(quantity) <= MAX_NOTIONAL
+    price.leading_zeros() + quantity.leading_zeros() >= 65
+        || u128::from(price) * u128::from(quantity) <= MAX_NOTIONAL
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

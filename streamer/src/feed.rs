@@ -38,7 +38,11 @@ pub(crate) struct Shown {
 }
 
 /// Reads the feeds of these symbols in one round trip.
-pub(crate) async fn read(cache: &dyn Cache, symbols: &[String], feeds: &mut BTreeMap<String, Feed>) -> Result<()> {
+pub(crate) async fn read(
+    cache: &dyn Cache,
+    symbols: &[String],
+    feeds: &mut BTreeMap<String, Feed>,
+) -> Result<()> {
     if symbols.is_empty() {
         return Ok(());
     }
@@ -56,12 +60,10 @@ pub(crate) async fn read(cache: &dyn Cache, symbols: &[String], feeds: &mut BTre
         let mut next = || strings.next().flatten().unwrap_or_default();
         let (depth, ticker) = (next(), next());
         let candle = match replies.next().transpose()? {
-            Some(Reply::Pairs(pairs)) if !pairs.is_empty() => {
-                candle_message("candle", symbol, |name| {
-                    let pair = pairs.iter().find(|(known, _)| known == name)?;
-                    Some(String::from_utf8_lossy(&pair.1).into_owned())
-                })
-            }
+            Some(Reply::Pairs(pairs)) if !pairs.is_empty() => candle_message("candle", symbol, |name| {
+                let pair = pairs.iter().find(|(known, _)| known == name)?;
+                Some(String::from_utf8_lossy(&pair.1).into_owned())
+            }),
             _ => Value::new(),
         };
         let closed = values(replies.next())?.into_iter().flatten().rev();
@@ -110,6 +112,13 @@ impl Feed {
             }
         }
         news
+    }
+
+    /// The mark of somebody who has just been shown the state.
+    pub(crate) fn all_shown(&self) -> Shown {
+        let mut shown = Shown::default();
+        self.news(&mut shown);
+        shown
     }
 
     /// Everything, for a new subscriber.

@@ -46,8 +46,9 @@ pub struct Streamer {
     /// What each class of connections has been shown, by symbol.
     fast_shown: BTreeMap<String, Shown>,
     slow_shown: BTreeMap<String, Shown>,
-    /// Symbols whose current state each connection has been given.
-    greeted: BTreeMap<String, BTreeSet<(String, bool)>>,
+    /// Who has been given the current state of a symbol; until the next round of its class, also what that was: it is
+    /// not news to them then.
+    greeted: BTreeMap<String, BTreeMap<(String, bool), Option<Shown>>>,
 }
 
 impl Streamer {
@@ -128,21 +129,41 @@ impl Streamer {
         for (symbol, feed) in &self.feeds {
             let Some(wanted) = self.subscriptions.of(symbol) else { continue };
             let greeted = self.greeted.entry(symbol.clone()).or_default();
-            greeted.retain(|(id, main)| if *main { wanted.main.contains(id) } else { wanted.sub.contains(id) });
+            greeted.retain(
+                |(id, main), _| if *main { wanted.main.contains(id) } else { wanted.sub.contains(id) },
+            );
             let classes = [(true, &mut self.fast_shown, true), (false, &mut self.slow_shown, slow_too)];
             for (fast, shown, due) in classes {
                 let of_class = |id: &&String| self.subscriptions.is_fast(id) == fast;
                 let main: Vec<String> = wanted.main.iter().filter(of_class).cloned().collect();
                 // Who has the symbol as main and on the board gets the ticker once.
-                let sub: Vec<String> =
-                    wanted.sub.iter().filter(of_class).filter(|id| !wanted.main.contains(*id)).cloned().collect();
+                let sub: Vec<String> = wanted
+                    .sub
+                    .iter()
+                    .filter(of_class)
+                    .filter(|id| !wanted.main.contains(*id))
+                    .cloned()
+                    .collect();
                 if due {
-                    let shown = shown.entry(symbol.clone()).or_default();
-                    let known = |ids: &[String], main: bool| -> Vec<String> {
-                        ids.iter().filter(|id| greeted.contains(&((*id).clone(), main))).cloned().collect()
-                    };
-                    let news = feed.news(shown);
-                    let (known_main, known_sub) = (known(&main, true), known(&sub, false));
+                    let news = feed.news(shown.entry(symbol.clone()).or_default());
+                    let (mut known_main, mut known_sub) = (Vec::new(), Vec::new());
+                    for (ids, is_main) in [(&main, true), (&sub, false)] {
+                        for id in ids {
+                            let Some(since) = greeted.get_mut(&(id.clone(), is_main)) else { continue };
+                            match since.take() {
+                                // Greeted between two rounds of the class: its own news, then it has caught up.
+                                Some(mut since) => {
+                                    let news = feed.news(&mut since).into_iter();
+                                    let news = news.filter(|message| is_main || message.for_board);
+                                    pushes.extend(
+                                        news.map(|message| Push { to: vec![id.clone()], body: message.body }),
+                                    );
+                                }
+                                None if is_main => known_main.push(id.clone()),
+                                None => known_sub.push(id.clone()),
+                            }
+                        }
+                    }
                     for message in news {
                         let mut to = known_main.clone();
                         if message.for_board {
@@ -154,8 +175,11 @@ impl Streamer {
                     }
                 }
                 for (ids, is_main) in [(main, true), (sub, false)] {
-                    let new: Vec<String> =
-                        ids.into_iter().filter(|id| greeted.insert((id.clone(), is_main))).collect();
+                    let new = ids.into_iter().filter(|id| !greeted.contains_key(&(id.clone(), is_main)));
+                    let new: Vec<String> = new.collect();
+                    for id in &new {
+                        greeted.insert((id.clone(), is_main), (!due).then(|| feed.all_shown()));
+                    }
                     if !new.is_empty() {
                         let state = feed.state().into_iter().filter(|message| is_main || message.for_board);
                         pushes.extend(state.map(|message| Push { to: new.clone(), body: message.body }));

@@ -34,7 +34,8 @@ impl Subscriptions {
     }
 
     pub(crate) async fn read_all(&mut self, cache: &dyn Cache) -> Result<()> {
-        let commands = ["subscribed:symbols", "realtime:connections"].map(|key| Command::Smembers(key.into()));
+        let commands =
+            ["subscribed:symbols", "realtime:connections"].map(|key| Command::Smembers(key.into()));
         let mut replies = cache.run(commands.into()).await?.into_iter();
         let symbols = members(replies.next())?;
         self.fast = members(replies.next())?;
@@ -44,7 +45,9 @@ impl Subscriptions {
 
     /// Reads the subscriptions of these symbols anew.
     pub(crate) async fn read(&mut self, cache: &dyn Cache, symbols: &BTreeSet<String>) -> Result<()> {
-        let keys = |symbol: &String| ["main", "sub"].map(|kind| Command::Smembers(format!("symbol:{symbol}:{kind}")));
+        let keys = |symbol: &String| {
+            ["main", "sub"].map(|kind| Command::Smembers(format!("symbol:{symbol}:{kind}")))
+        };
         let mut replies = cache.run(symbols.iter().flat_map(keys).collect()).await?.into_iter();
         for symbol in symbols {
             let wanted = Wanted { main: members(replies.next())?, sub: members(replies.next())? };
@@ -68,9 +71,14 @@ impl Subscriptions {
                 && let Ok(session) = serde_json::from_slice::<serde_json::Value>(&session)
                 && let Some(user) = session["userId"].as_str().filter(|user| !user.is_empty())
             {
-                commands.push(Command::Srem(format!("user:{user}:connections"), vec![id.as_bytes().to_vec()]));
+                commands
+                    .push(Command::Srem(format!("user:{user}:connections"), vec![id.as_bytes().to_vec()]));
             }
-            commands.push(Command::Del(vec![format!("ws:{id}"), format!("conn:{id}:main"), format!("conn:{id}:sub")]));
+            commands.push(Command::Del(vec![
+                format!("ws:{id}"),
+                format!("conn:{id}:main"),
+                format!("conn:{id}:sub"),
+            ]));
         }
         for (symbol, wanted) in &mut self.by_symbol {
             for kind in ["main", "sub", "subscribers"] {

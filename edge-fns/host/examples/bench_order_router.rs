@@ -47,5 +47,7 @@ async fn bench(what: &str, host: &EdgeHost, handler: &str, request: &Request, st
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_nanos() as f64 / 1e3;
     let (median, min, max) = (at(50), at(0), at(99));
-    println!(r#"{{"name":"call of {what}","unit":"µs, max: p99","median":{median},"min":{min},"max":{max}}}"#);
+    println!(
+        r#"{{"name":"call of {what}","unit":"µs, max: p99","median":{median},"min":{min},"max":{max}}}"#
+    );
 }

@@ -121,3 +121,152 @@ pub fn market_data_script(keyspace: &mut Keyspace, keys: &[String], args: &[Valu
     }
     Ok(Reply::Integer(added.len() as i64))
 }
+
+#[cfg(test)]
+mod tests {
+    //! What the script leaves alone: a replay of any part of what was written, in whatever batches, changes nothing.
+
+    use super::*;
+    use crate::backends::embedded::cache::EmbeddedCache;
+    use edge_fns::capability::Cache;
+    use engine_core::candle::SEOUL_DAY_OFFSET_S;
+    use engine_core::shard::Shard;
+    use proptest::prelude::*;
+
+    const SYMBOL: &str = "A";
+    const START: u64 = 1_765_894_800_000;
+
+    fn add(n: usize, buy: bool, price: u64, quantity: u64) -> String {
+        format!(
+            r#"{{"action":"ADD","symbol":"A","order_id":"o{n}","user_id":"u","is_buy":{buy},"price":{price},"quantity":{quantity}}}"#
+        )
+    }
+
+    /// Orders that cross now and then, each with its time.
+    fn flow() -> impl Strategy<Value = Vec<(u64, String)>> {
+        let pause = prop_oneof![3 => Just(0u64), 1 => 0..70_000u64];
+        let order = (pause, any::<bool>(), 99..102u64, 1..5u64);
+        proptest::collection::vec(order, 1..90).prop_map(|orders| {
+            let mut time = START;
+            let line = |(n, (pause, buy, price, quantity))| {
+                time += pause;
+                (time, add(n, buy, price, quantity))
+            };
+            orders.into_iter().enumerate().map(line).collect()
+        })
+    }
+
+    /// The calls of an engine that begins at `from` and takes so many records at a time.
+    fn calls(flow: &[(u64, String)], from: usize, batch: usize) -> Vec<Command> {
+        let mut shard = Shard::new(SEOUL_DAY_OFFSET_S);
+        let mut output = Output::default();
+        let mut calls = Vec::new();
+        let apply = |shard: &mut Shard, output: &mut Output, n: usize| {
+            shard.apply(n as u64 + 1, flow[n].0, flow[n].1.as_bytes(), output).unwrap();
+        };
+        (0..from).for_each(|n| apply(&mut shard, &mut output, n));
+        for start in (from..flow.len()).step_by(batch) {
+            output.clear();
+            (start..flow.len().min(start + batch)).for_each(|n| apply(&mut shard, &mut output, n));
+            if let Some(market) = shard.market(SYMBOL).filter(|_| output.touched.contains(SYMBOL)) {
+                calls.push(market_data_command(SYMBOL, market, &output));
+            }
+        }
+        calls
+    }
+
+    fn cache() -> EmbeddedCache {
+        let cache = EmbeddedCache::in_memory();
+        cache.register(MARKET_DATA_SCRIPT, market_data_script);
+        cache
+    }
+
+    async fn run(cache: &EmbeddedCache, call: &Command) -> Result<Reply> {
+        cache.run(vec![call.clone()]).await.unwrap().remove(0)
+    }
+
+    async fn contents(cache: &EmbeddedCache) -> Vec<Reply> {
+        let key = |prefix: &str| format!("{prefix}{SYMBOL}");
+        let reads = vec![
+            Command::Mget(["depth:", "ticker:", "ohlc:", "candle:closed:seq:"].map(key).into()),
+            Command::Hgetall(key("candle:1m:")),
+            Command::Lrange(key("candle:closed:1m:"), 0, -1),
+            Command::Lrange(key("trades:"), 0, -1),
+            Command::Hgetall(key("seq:")),
+        ];
+        cache.run(reads).await.unwrap().into_iter().collect::<Result<_>>().unwrap()
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    proptest! {
+        #[test]
+        fn a_replay_changes_nothing(
+            flow in flow(), batch in 1..20usize, again in 1..20usize, from in any::<prop::sample::Index>(),
+        ) {
+            block_on(async {
+                let cache = cache();
+                for call in calls(&flow, 0, batch) {
+                    run(&cache, &call).await.unwrap();
+                }
+                let before = contents(&cache).await;
+                for call in calls(&flow, from.index(flow.len()), again) {
+                    assert_eq!(run(&cache, &call).await, Ok(Reply::Integer(0)), "no closed candle is added");
+                    assert_eq!(contents(&cache).await, before);
+                }
+            });
+        }
+
+        /// Broken off anywhere and begun again from anywhere before that, in other batches, it comes to the same.
+        #[test]
+        fn a_restart_comes_to_the_same(
+            flow in flow(), batches in (1..20usize, 1..20usize, 20..100usize),
+            stop in any::<prop::sample::Index>(), from in any::<prop::sample::Index>(),
+        ) {
+            block_on(async {
+                let (straight, broken) = (cache(), cache());
+                for call in calls(&flow, 0, batches.2) {
+                    run(&straight, &call).await.unwrap();
+                }
+                let stop = stop.index(flow.len()) + 1;
+                for call in calls(&flow[..stop], 0, batches.0) {
+                    run(&broken, &call).await.unwrap();
+                }
+                for call in calls(&flow, from.index(stop), batches.1) {
+                    run(&broken, &call).await.unwrap();
+                }
+                assert_eq!(contents(&broken).await, contents(&straight).await);
+            });
+        }
+    }
+
+    /// Arguments that end too early, or too few keys, change nothing at all.
+    #[test]
+    fn a_call_that_makes_no_sense_is_refused_whole() {
+        block_on(async {
+            let later = START + 60_000;
+            let times = [START, START, later, later];
+            let flow: Vec<_> = (0..4).map(|n| (times[n], add(n, n % 2 == 0, 100, 1))).collect();
+            let cache = cache();
+            run(&cache, &calls(&flow[..2], 0, 2)[0]).await.unwrap();
+            let before = contents(&cache).await;
+            let whole = calls(&flow, 2, 2).remove(0);
+            let Command::Eval { name, keys, args } = whole.clone() else { panic!("{whole:?}") };
+            let with = |keys: &[String], args: &[Value]| Command::Eval {
+                name: name.clone(),
+                keys: keys.into(),
+                args: args.into(),
+            };
+            let mut senseless: Vec<Command> =
+                (0..args.len()).map(|length| with(&keys, &args[..length])).collect();
+            senseless.push(with(&keys[..7], &args));
+            for call in senseless {
+                assert!(matches!(run(&cache, &call).await, Err(Error::Invalid(_))), "{call:?}");
+                assert_eq!(contents(&cache).await, before);
+            }
+            assert_eq!(run(&cache, &whole).await, Ok(Reply::Integer(1)), "the first minute's candle");
+        });
+    }
+}

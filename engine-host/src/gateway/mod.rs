@@ -180,7 +180,12 @@ async fn config(State(gateway): State<Gateway>) -> Response {
 /// Headers that every answer carries.
 async fn harden(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let unread = response.status() == StatusCode::PAYLOAD_TOO_LARGE;
     let headers = response.headers_mut();
+    if unread {
+        // The rest of the body stays on the connection: the client must not send its next request behind it.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

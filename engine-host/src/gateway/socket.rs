@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
 use edge_host::{SocketEvent, SocketReply};
+use futures_util::SinkExt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until};
@@ -105,8 +106,9 @@ async fn converse(
                         Ok(text) => Message::Text(text.into()),
                         Err(_) => Message::Binary(body.to_vec().into()),
                     };
-                    socket.send(message).await.ok()?;
+                    socket.feed(message).await.ok()?;
                 }
+                socket.flush().await.ok()?;
             }
             received = socket.recv() => {
                 idle = Instant::now() + IDLE;
