@@ -32,7 +32,8 @@ pub fn fills(exchange: &Exchange) -> Vec<Fill> {
                     seller_order FROM trade_history ORDER BY symbol, seq",
         )
         .expect("the table is there");
-    let number = |row: &rusqlite::Row<'_>, column: usize| Ok(row.get::<_, i64>(column)? as u64);
+    let number =
+        |row: &rusqlite::Row<'_>, column: usize| row.get::<_, i64>(column).map(|number| number as u64);
     let fill = |row: &rusqlite::Row<'_>| {
         Ok(Fill {
             id: row.get(0)?,

@@ -60,6 +60,11 @@ impl Client {
         Client { user: None, token: Some(token.into()), ..self.clone() }
     }
 
+    /// The same exchange without saying who asks.
+    pub fn as_nobody(&self) -> Client {
+        Client { user: None, token: None, ..self.clone() }
+    }
+
     /// The test user's id.
     pub fn user(&self) -> &str {
         self.user.as_deref().unwrap_or_default()
@@ -85,6 +90,14 @@ impl Client {
     pub async fn send(&self, method: &str, path: &str, media: Option<&str>, body: Vec<u8>) -> Answer {
         let answer = self.try_send(method, path, media, body).await;
         answer.unwrap_or_else(|error| panic!("{method} {path} got no answer: {error:?}"))
+    }
+
+    /// A request whose body is too large. It is answered without being read to its end, and a client that is still
+    /// sending may find the connection broken off before it sees the answer: then it is sent again.
+    pub async fn send_large(&self, method: &str, path: &str, body: &[u8]) -> Answer {
+        let media = Some("application/json");
+        let ask = async || self.try_send(method, path, media, body.to_vec()).await.ok();
+        eventually("a large body is answered", ask).await
     }
 
     /// Fails where no answer comes, as when the exchange is killed.
@@ -145,7 +158,7 @@ impl Client {
     /// One of the user's orders as soon as it is as wanted.
     pub async fn order_once(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/orders/{id}");
-        eventually(&format!("order {id} is as wanted"), || async {
+        eventually(&format!("order {id} is as wanted"), async || {
             let answer = self.get(&path).await;
             assert_eq!(answer.status, 200, "{}", answer.text);
             wanted(&answer.json).then_some(answer.json)

@@ -1,6 +1,7 @@
 //! The program under test.
 
 use crate::{Client, books, eventually, repository};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -81,11 +82,8 @@ impl Exchange {
         let mut process = self.process.take().expect("it runs");
         let told = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status();
         assert!(told.expect("kill runs").success());
-        let ended = eventually("the exchange ends", || {
-            let ended = process.child.try_wait().expect("it can be waited for");
-            async move { ended }
-        });
-        let ended = ended.await;
+        let mut ask = async || process.child.try_wait().expect("it can be waited for");
+        let ended = eventually("the exchange ends", &mut ask).await;
         assert!(ended.success(), "it ends with {ended}");
     }
 
@@ -116,6 +114,18 @@ impl Exchange {
         let token =
             std::fs::read_to_string(self.data().join("admin.token")).expect("the administrator's token");
         self.anonymous().with_token(token.trim())
+    }
+
+    /// A token by the exchange's own key with one claim otherwise; without that, it would be an administrator's.
+    pub fn token(&self, claim: &str, value: Value) -> String {
+        let pem = std::fs::read(self.data().join("auth/jwt-key.pem")).expect("the exchange's key");
+        let mut claims = serde_json::json!({
+            "iss": "supernoba/auth/v1", "sub": "5f0c2ab4-4f5c-4d0a-9d43-2f6d3c1b7a10", "aud": "authenticated",
+            "role": "service_role", "iat": 1, "exp": 4_000_000_000u64,
+        });
+        claims[claim] = value;
+        let key = EncodingKey::from_ec_pem(&pem).expect("a key");
+        jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).expect("a token")
     }
 
     /// The sum over all samples of a metric.
@@ -163,7 +173,7 @@ impl Exchange {
             let order = user.order_once(placed.order_id(), |order| !books::is_open(order)).await;
             assert_eq!(order["status"], "CANCELLED", "{order}");
         }
-        eventually("the consumers catch up", || async {
+        eventually("the consumers catch up", async || {
             (self.metric("consumer_lag_records").await == 0).then_some(())
         })
         .await;

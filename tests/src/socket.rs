@@ -35,8 +35,9 @@ impl Socket {
                 Ok(Socket { stream, id, protocol: header("sec-websocket-protocol"), heard: Vec::new() })
             }
             Err(Error::Http(refused)) => {
+                let media = refused.headers().get("content-type").and_then(|media| media.to_str().ok());
                 let body = refused.body().clone().unwrap_or_default();
-                Err(Answer::new(refused.status().as_u16(), "application/json", &body))
+                Err(Answer::new(refused.status().as_u16(), media.unwrap_or_default(), &body))
             }
             Err(error) => panic!("no handshake: {error}"),
         }
@@ -51,8 +52,27 @@ impl Socket {
         let _ = self.stream.send(message).await;
     }
 
-    /// The next message that is as wanted; those before it are noted in `heard`, and so is it.
+    /// A message that is as wanted: one in `heard`, or one that is still to come.
     pub async fn hear(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        match self.heard.iter().find(|message| wanted(message)) {
+            Some(message) => message.clone(),
+            None => self.hear_next(what, wanted).await,
+        }
+    }
+
+    /// The message about the user's order with this status.
+    pub async fn hear_status(&mut self, id: &str, status: &str) -> Value {
+        let wanted = |m: &Value| m["e"] == "order" && m["id"] == id && m["st"] == status;
+        self.hear(&format!("{status} of {id}"), wanted).await
+    }
+
+    /// Says something and answers the next message of this kind.
+    pub async fn ask(&mut self, message: Value, kind: &str) -> Value {
+        self.say(message).await;
+        self.hear_next(kind, |m| m["e"] == kind).await
+    }
+
+    async fn hear_next(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let next = tokio::time::timeout(PATIENCE, self.next()).await;
             let next = next.unwrap_or_else(|_| panic!("{what} was not heard, but {:?}", self.heard));
@@ -62,18 +82,6 @@ impl Socket {
                 return message;
             }
         }
-    }
-
-    /// The next message about the user's order with this status.
-    pub async fn hear_status(&mut self, id: &str, status: &str) -> Value {
-        let wanted = |m: &Value| m["e"] == "order" && m["id"] == id && m["st"] == status;
-        self.hear(&format!("{status} of {id}"), wanted).await
-    }
-
-    /// Says something and answers the next message of this kind.
-    pub async fn ask(&mut self, message: Value, kind: &str) -> Value {
-        self.say(message).await;
-        self.hear(kind, |m| m["e"] == kind).await
     }
 
     /// Reads to the end; answers the close code, if one was given.
