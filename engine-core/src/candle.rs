@@ -109,6 +109,12 @@ impl Interval {
         let local = time.saturating_add(day_offset_s);
         (local - local % self.seconds()).saturating_sub(day_offset_s)
     }
+
+    /// Open time of the span after the one that holds `time`.
+    pub const fn next_bucket(self, time: Seconds, day_offset_s: u64) -> Seconds {
+        let local = time.saturating_add(day_offset_s);
+        (local - local % self.seconds()).saturating_add(self.seconds()).saturating_sub(day_offset_s)
+    }
 }
 
 /// Folds minutes (ascending by time) into candles of `interval`.
@@ -232,6 +238,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_span_ends_where_the_next_begins(time in 0u64..250_000_000_000, index in 0usize..8, hours in 0u64..24) {
+            let (interval, offset) = (Interval::ALL[index], hours * 3600);
+            let next = interval.next_bucket(time, offset);
+            prop_assert!(next > time && next - time <= interval.seconds());
+            prop_assert_eq!(interval.bucket(next, offset), next);
+            prop_assert_eq!(interval.bucket(next - 1, offset), interval.bucket(time, offset));
+        }
+
         #[test]
         fn minutes_round_trip(time in 0u64..250_000_000_000) {
             let minute = time - time % 60;

@@ -20,9 +20,24 @@ pub struct Market {
     pub(crate) day: Option<Day>,
     /// How far the exchange's time zone is ahead of UTC.
     pub(crate) day_offset_s: u64,
-    /// The minute of `time`, worked out anew only when it is over. Not part of the state.
-    minute: Seconds,
-    minute_ends: Millis,
+    /// The minute and the day of `time`, worked out anew only when they are over. Not part of the state.
+    minute: Span,
+    today: Span,
+}
+
+/// A span of time that has begun.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: Seconds,
+    ends: Millis,
+}
+
+impl Span {
+    fn of(interval: Interval, time: Millis, day_offset_s: u64) -> Span {
+        let seconds = time / 1000;
+        let ends = interval.next_bucket(seconds, day_offset_s).saturating_mul(1000);
+        Span { start: interval.bucket(seconds, day_offset_s), ends }
+    }
 }
 
 impl Default for Market {
@@ -45,7 +60,16 @@ impl Market {
         day: Option<Day>,
         day_offset_s: u64,
     ) -> Market {
-        Market { book, sequence, time, candle, day, day_offset_s, minute: 0, minute_ends: 0 }
+        Market {
+            book,
+            sequence,
+            time,
+            candle,
+            day,
+            day_offset_s,
+            minute: Span::default(),
+            today: Span::default(),
+        }
     }
 
     pub fn book(&self) -> &OrderBook {
@@ -74,9 +98,11 @@ impl Market {
     /// happened to `events`, numbered on from [`Market::sequence`].
     pub fn apply(&mut self, time: Millis, command: &Command, events: &mut Vec<Event>) {
         self.time = self.time.max(time);
-        if self.time >= self.minute_ends {
-            self.minute = Interval::M1.bucket(self.time / 1000, 0);
-            self.minute_ends = (self.minute + 60).saturating_mul(1000);
+        if self.time >= self.minute.ends {
+            self.minute = Span::of(Interval::M1, self.time, 0);
+            if self.time >= self.today.ends {
+                self.today = Span::of(Interval::D1, self.time, self.day_offset_s);
+            }
         }
         let first = events.len();
         self.close_candle(events);
@@ -92,12 +118,12 @@ impl Market {
             if let Event::Filled(fill) = event {
                 match &mut self.candle {
                     Some(candle) => candle.add(fill.price, fill.quantity),
-                    None => self.candle = Some(Candle::first(self.minute, fill.price, fill.quantity)),
+                    None => self.candle = Some(Candle::first(self.minute.start, fill.price, fill.quantity)),
                 }
                 match &mut self.day {
-                    Some(day) => day.add(self.time, self.day_offset_s, fill.price, fill.quantity),
+                    Some(day) => day.add(self.time, self.today.start, fill.price, fill.quantity),
                     None => {
-                        self.day = Some(Day::first(self.time, self.day_offset_s, fill.price, fill.quantity));
+                        self.day = Some(Day::first(self.time, self.today.start, fill.price, fill.quantity));
                     }
                 }
             }
@@ -105,7 +131,7 @@ impl Market {
     }
 
     fn close_candle(&mut self, events: &mut Vec<Event>) {
-        if self.candle.is_some_and(|candle| candle.time < self.minute)
+        if self.candle.is_some_and(|candle| candle.time < self.minute.start)
             && let Some(candle) = self.candle.take()
         {
             events.push(Event::CandleClosed(candle));

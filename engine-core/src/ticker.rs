@@ -1,6 +1,6 @@
 //! The day's open, high, low, close and volume of a symbol, and its changes in hundredths of a percent.
 
-use crate::candle::{Candle, Interval};
+use crate::candle::{Candle, Seconds};
 use crate::types::{Millis, Price, Quantity};
 
 /// Statistics of the exchange's current day, which starts at midnight of its time zone.
@@ -17,14 +17,14 @@ pub struct Day {
 }
 
 impl Day {
-    pub fn first(time: Millis, day_offset_s: u64, price: Price, quantity: Quantity) -> Day {
-        let start = Interval::D1.bucket(time / 1000, day_offset_s);
+    /// A day that opens at `start` with this fill.
+    pub fn first(time: Millis, start: Seconds, price: Price, quantity: Quantity) -> Day {
         Day { today: Candle::first(start, price, quantity), previous_close: None, previous_change: 0, time }
     }
 
-    pub fn add(&mut self, time: Millis, day_offset_s: u64, price: Price, quantity: Quantity) {
-        if !self.holds(time, day_offset_s) {
-            let start = Interval::D1.bucket(time / 1000, day_offset_s);
+    /// A fill of the day that opens at `start`: this one, or a later one.
+    pub fn add(&mut self, time: Millis, start: Seconds, price: Price, quantity: Quantity) {
+        if start != self.today.time {
             self.previous_change = self.change();
             self.previous_close = Some(self.today.close);
             self.today = Candle::first(start, price, quantity);
@@ -32,16 +32,6 @@ impl Day {
             self.today.add(price, quantity);
         }
         self.time = time;
-    }
-
-    /// Whether a time is of this day.
-    fn holds(&self, time: Millis, day_offset_s: u64) -> bool {
-        let start = self.today.time;
-        if start == 0 {
-            // The first day of all may be cut short by the epoch.
-            return Interval::D1.bucket(time / 1000, day_offset_s) == start;
-        }
-        (start.saturating_mul(1000)..(start + Interval::D1.seconds()).saturating_mul(1000)).contains(&time)
     }
 
     pub fn last(&self) -> Price {
@@ -68,10 +58,10 @@ mod tests {
     #[test]
     fn changes_are_against_the_previous_close() {
         let day_ms = 86_400_000;
-        let mut day = Day::first(day_ms, 0, 200, 1);
-        day.add(day_ms + 1, 0, 205, 1);
+        let mut day = Day::first(day_ms, 86_400, 200, 1);
+        day.add(day_ms + 1, 86_400, 205, 1);
         assert_eq!(day.change(), 250);
-        day.add(2 * day_ms, 0, 202, 3);
+        day.add(2 * day_ms, 2 * 86_400, 202, 3);
         assert_eq!((day.previous_close, day.previous_change), (Some(205), 250));
         assert_eq!(day.change(), -146);
         assert_eq!(day.today, Candle::first(2 * 86_400, 202, 3));
