@@ -276,6 +276,10 @@ async fn listen(url: String, times: Arc<Mutex<Times>>) -> anyhow::Result<()> {
         while let Some(Ok(message)) = socket.next().await {
             let now = Instant::now();
             let Ok(text) = message.into_text() else { continue };
+            // Most messages are not waited for, and need not be read.
+            if !text.contains("\"FILLED\"") {
+                continue;
+            }
             let Ok(message) = serde_json::from_str::<Value>(&text) else { continue };
             if message["e"] == "order" && message["st"] == "FILLED" {
                 let id = message["id"].as_str().unwrap_or_default().to_string();

@@ -6,6 +6,9 @@
 //!
 //! For any other target than WebAssembly the shells are empty.
 
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)] // An allocator cannot be written without; each use says why it is sound.
+mod arena;
 pub mod bindings;
 mod capabilities;
 mod convert;
