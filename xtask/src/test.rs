@@ -9,6 +9,22 @@ use std::time::Instant;
 /// The crates of the page run in a browser; natively they are only tested.
 const PAGE: [&str; 2] = ["web", "lightweight-charts"];
 
+/// What runs natively. This program's own tests have run by then, as it was built.
+const NATIVE: [&str; 12] = [
+    "-p",
+    "engine-core",
+    "-p",
+    "edge-fns",
+    "-p",
+    "edge-host",
+    "-p",
+    "streamer",
+    "-p",
+    "engine-host",
+    "-p",
+    "system-tests",
+];
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u64,
@@ -46,10 +62,13 @@ fn run(count: &mut Count) -> Result<()> {
     })?;
     step("clippy", "warnings are errors", clippy)?;
     step("core", "tests with overflow checks (dev profile)", || {
-        counted(cargo(["test", "-p", "engine-core", "-p", "edge-fns", "--all-features"]), count)
+        counted(
+            cargo(["test", "-p", "engine-core", "-p", "edge-fns", "-p", "xtask", "--all-features"]),
+            count,
+        )
     })?;
     step("native", "unit, property, conformance and system tests (release)", || {
-        counted(cargo(["test", "--release"]), count)
+        counted(cargo(["test", "--release"].into_iter().chain(NATIVE)), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(
