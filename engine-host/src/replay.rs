@@ -112,12 +112,18 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let bar = if options.quiet { ProgressBar::hidden() } else { ProgressBar::new(steps.len() as u64) };
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} commands  {per_sec}  {eta} left")?);
     let started = Instant::now();
-    let tally = send_all(&client, &options.symbol, &steps, pace, options.window.max(1), &bar).await?;
+    let (tally, broken_off) =
+        send_all(&client, &options.symbol, &steps, pace, options.window.max(1), &bar).await;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
+    if let Err(error) = broken_off {
+        // Whatever was answered is told all the same: none of it may be lost.
+        report(&tally, None, seconds);
+        return Err(error.context("the exchange does not answer any more; the replay broke off"));
+    }
     settle(&client).await;
     let fills = metric(&client, "supernoba_fills_total").await.saturating_sub(fills_before);
-    report(&tally, fills, seconds);
+    report(&tally, Some(fills), seconds);
     Ok(())
 }
 
@@ -234,11 +240,25 @@ async fn send_all(
     pace: Pace,
     window: usize,
     bar: &ProgressBar,
-) -> anyhow::Result<Tally> {
+) -> (Tally, anyhow::Result<()>) {
+    let tally: Arc<Mutex<Tally>> = Arc::default();
+    let sent = send_in_order(client, symbol, steps, pace, window, bar, &tally).await;
+    (std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner)), sent)
+}
+
+/// Ends with the first request that gets no answer; those that are under way then are still waited for.
+async fn send_in_order(
+    client: &Client,
+    symbol: &str,
+    steps: &[Step],
+    pace: Pace,
+    window: usize,
+    bar: &ProgressBar,
+    tally: &Arc<Mutex<Tally>>,
+) -> anyhow::Result<()> {
     let users: Vec<Client> = (0..USERS).map(|n| client.test_user(&format!("replay-{n}"))).collect();
     let permits = Arc::new(Semaphore::new(window));
     let placed: Placed = Arc::default();
-    let tally: Arc<Mutex<Tally>> = Arc::default();
     // The end of the last request about each order, for the next one about it.
     let mut last: HashMap<u64, oneshot::Receiver<()>> = HashMap::new();
     let started = Instant::now();
@@ -265,14 +285,16 @@ async fn send_all(
             drop((permit, end));
             answer
         });
+        let mut outcome = Ok(());
         while let Some(done) = tasks.try_join_next() {
-            done??;
+            outcome = outcome.and(done?);
+        }
+        if outcome.is_err() {
+            tasks.join_all().await;
+            return outcome;
         }
     }
-    while let Some(done) = tasks.join_next().await {
-        done??;
-    }
-    Ok(std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner)))
+    tasks.join_all().await.into_iter().collect()
 }
 
 async fn send(
@@ -343,11 +365,13 @@ async fn metric(client: &Client, name: &str) -> u64 {
     samples.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
-fn report(tally: &Tally, fills: u64, seconds: f64) {
+fn report(tally: &Tally, fills: Option<u64>, seconds: f64) {
     let answered = tally.placed + tally.cancels + tally.replaces;
     let refused: u64 = tally.refused.values().sum();
     println!("orders    {} placed, {} cancels, {} replaces", tally.placed, tally.cancels, tally.replaces);
-    println!("fills     {fills}");
+    if let Some(fills) = fills {
+        println!("fills     {fills}");
+    }
     println!("refused   {refused}");
     for (code, count) in &tally.refused {
         println!("          {count:>8}  {code}");

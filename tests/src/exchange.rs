@@ -102,6 +102,15 @@ impl Exchange {
     }
 
     /// A client that says nothing of who it is.
+    /// The program's `replay` of a flow against this exchange, with its output to be read.
+    pub fn replay(&self, flow: &Path, symbol: &str) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(program());
+        command.args(["replay", "--quiet", "--symbol", symbol, "--url", &self.url, "--admin-token"]);
+        command.arg(self.data().join("admin.token")).arg(flow);
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
     pub fn anonymous(&self) -> Client {
         Client::new(self.http.clone(), &self.url)
     }

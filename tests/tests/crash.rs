@@ -1,12 +1,13 @@
-//! The process is killed again and again in the middle of a mixed load, once it is stopped as an operator does it, and
-//! started on the same folder. Whoever got no answer asks again with the same client order id. In the end every order
-//! that was taken is there, no fill is missing or doubled, and wallets, book, rows and candles all tell the same story.
+//! The process is killed again and again in the middle of a mixed load and of replays, once it is stopped as an operator
+//! does it, and started on the same folder. Whoever got no answer asks again with the same client order id. In the end
+//! every order that was taken is there, no fill is missing or doubled, and wallets, book, rows and candles all tell the
+//! same story.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use system_tests::{Answer, Client, Exchange, Random, books, eventually};
+use system_tests::{Answer, Client, Exchange, Random, books, eventually, repository};
 
 const USERS: [&str; 5] = ["ann", "ben", "cho", "dan", "eve"];
 const SYMBOLS: [&str; 2] = ["AAA", "BBB"];
@@ -221,6 +222,51 @@ async fn no_crash_loses_or_doubles_anything() {
         }
     }
     assert_eq!(exchange.assert_balanced().await, deposited);
+}
+
+/// `supernoba replay` is under way when the process is killed. What the replay was answered is there afterwards, and the
+/// books of every symbol tell one story.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_in_the_middle_of_a_replay_loses_nothing_that_was_answered() {
+    let Some(mut exchange) = Exchange::start(&["--symbols", "AAA"]).await else { return };
+    let flow = repository().join("engine-core/tests/golden/own.csv.gz");
+    for (round, received) in [200, 900, 2000, 3500].into_iter().enumerate() {
+        let symbol = format!("REPLAY{round}");
+        // The metric counts from the start of the process.
+        let replay = exchange.replay(&flow, &symbol).spawn().expect("the replay starts");
+        eventually("enough has come", async || {
+            (exchange.metric("orders_received_total").await >= received).then_some(())
+        })
+        .await;
+        exchange.kill();
+        let output = replay.wait_with_output().await.expect("the replay ends");
+        assert!(!output.status.success(), "the replay was cut off");
+        let summary = String::from_utf8(output.stdout).expect("text");
+        let placed = summary.split_whitespace().nth(1).and_then(|number| number.parse::<usize>().ok());
+        let placed = placed.unwrap_or_else(|| panic!("no summary: {summary:?}"));
+        assert!(placed > 0, "{summary}");
+
+        exchange.restart();
+        exchange.settle(&[&symbol]).await;
+        exchange.assert_balanced().await;
+        let mut orders = Vec::new();
+        for n in 0..8 {
+            orders.extend(exchange.test_user(&format!("replay-{n}")).orders("all").await);
+        }
+        // An order that got no answer may never have reached the stream; nobody asks for it again.
+        orders.retain(|order| order["status"] != "PENDING");
+        let fills = books::fills(&exchange);
+        books::assert_rows_match_fills(&orders, &fills);
+        let of_round = orders.iter().filter(|order| order["symbol"] == symbol.as_str()).count();
+        assert!(of_round >= placed, "{placed} orders were accepted, {of_round} are there");
+        let fills: Vec<_> = fills.iter().filter(|fill| fill.symbol == symbol).collect();
+        assert!(!fills.is_empty(), "the replay trades");
+        let viewer = exchange.anonymous();
+        let depth = viewer.get(&format!("/depth?symbol={symbol}")).await.json;
+        assert_eq!((depth["b"].clone(), depth["a"].clone()), books::depth_of(&orders, &symbol));
+        let chart = viewer.get(&format!("/chart?symbol={symbol}&interval=1m&limit=1000")).await;
+        assert_eq!(chart.json["candles"], json!(books::candles_of(fills.into_iter())));
+    }
 }
 
 /// What a user owns is what it was given and what its fills have moved, each of them once.

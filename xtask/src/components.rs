@@ -14,9 +14,7 @@ const LARGEST: usize = 250 << 10;
 
 /// Builds every function into `target/components/NAME.wasm`.
 pub fn build(toolchain: &WasmToolchain) -> Result<()> {
-    toolchain
-        .cargo(&["build", "-q", "-p", "edge-component", "--examples", "--profile", "component"])
-        .run()?;
+    toolchain.cargo(&["build", "-p", "edge-component", "--examples", "--profile", "component"]).run()?;
     std::fs::create_dir_all(COMPONENTS)?;
     let modules = modules()?;
     for module in &modules {

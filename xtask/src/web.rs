@@ -28,7 +28,7 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
         println!("the page is up to date");
         return Ok(());
     }
-    toolchain.cargo(&["build", "-q", "-p", "web", "--profile", "web"]).run()?;
+    toolchain.cargo(&["build", "-p", "web", "--profile", "web"]).run()?;
     let mut files = Files::new();
     bind(&mut files)?;
     read_folder(Path::new(STATIC), Path::new(STATIC), &mut files)?;
