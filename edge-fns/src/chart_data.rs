@@ -7,9 +7,9 @@
 use crate::capability::cache::{Command, Reply};
 use crate::capability::documents::{Entry, Query};
 use crate::capability::{Base, Cache, Documents, Error};
+use crate::fields::check_symbol;
 use crate::http::{Refusal, Request, Response};
 use engine_core::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S, Seconds, aggregate, format_minute};
-use engine_core::wire::is_symbol;
 use serde::{Deserialize, Serialize};
 
 const LIMIT: u64 = 1000;
@@ -34,12 +34,7 @@ async fn route(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal
         return Err(Refusal::method_not_allowed(&request.method));
     }
     let symbol = request.parameter("symbol").ok_or_else(|| crate::fields::missing("symbol"))?;
-    if !is_symbol(&symbol) {
-        return Err(Refusal::bad(
-            "bad_symbol",
-            "a symbol is 1 to 16 of A-Z 0-9 . _ - and starts with A-Z or 0-9",
-        ));
-    }
+    check_symbol(&symbol)?;
     match request.path.trim_end_matches('/') {
         "/depth" => depth(ports, &symbol).await,
         "/chart" => chart(ports, request, symbol).await,

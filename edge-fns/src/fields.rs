@@ -2,6 +2,7 @@
 
 use crate::http::Refusal;
 use core::fmt;
+use engine_core::wire::is_symbol;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The largest integer a request may hold: what a JavaScript number holds exactly.
@@ -89,6 +90,14 @@ impl Fields {
 /// The refusal of a request without a field that it must have.
 pub fn missing(name: &str) -> Refusal {
     Refusal::bad("missing_field", format!("field {name:?} is missing"))
+}
+
+/// Refuses what cannot name a symbol.
+pub fn check_symbol(text: &str) -> Result<(), Refusal> {
+    if is_symbol(text) {
+        return Ok(());
+    }
+    Err(Refusal::bad("bad_symbol", "a symbol is 1 to 16 of A-Z 0-9 . _ - and starts with A-Z or 0-9"))
 }
 
 impl<'de> Deserialize<'de> for Fields {

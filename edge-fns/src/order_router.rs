@@ -7,12 +7,12 @@ use crate::auth;
 use crate::capability::cache::{Command, Reply};
 use crate::capability::documents::{Entry, Expect, Id, Outcome, Write};
 use crate::capability::{Base, Cache, Documents, Error, Identity, LogStreams, Wallet};
-use crate::fields::Fields;
+use crate::fields::{Fields, check_symbol};
 use crate::http::{Refusal, Request, Response};
 use crate::ids;
 use crate::order::{self, Order, Row, Side, Status, notional, row_id};
 use crate::placement::{Attempt, Placement};
-use engine_core::wire::{TifName, TypeName, is_symbol};
+use engine_core::wire::{TifName, TypeName};
 use serde::{Deserialize, Serialize};
 
 /// How far above the best ask a market order may buy, in percent: what it locks for.
@@ -210,12 +210,7 @@ impl Asked {
     fn parse(body: &[u8]) -> Result<Asked, Refusal> {
         let mut fields = Fields::parse(body)?;
         let symbol = fields.required_text("symbol")?;
-        if !is_symbol(&symbol) {
-            return Err(Refusal::bad(
-                "bad_symbol",
-                "a symbol is 1 to 16 of A-Z 0-9 . _ - and starts with A-Z or 0-9",
-            ));
-        }
+        check_symbol(&symbol)?;
         let side = match fields.required_text("side")?.as_str() {
             "BUY" => Side::Buy,
             "SELL" => Side::Sell,

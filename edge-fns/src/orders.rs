@@ -9,12 +9,12 @@ use crate::auth;
 use crate::capability::documents::{Expect, Outcome, Query, Write};
 use crate::capability::wallet::{Movement, Posted};
 use crate::capability::{Base, Cache, Documents, Error, Identity, LogStreams, Wallet};
-use crate::fields::Fields;
+use crate::fields::{Fields, check_symbol};
 use crate::http::{Refusal, Request, Response};
 use crate::ids;
 use crate::order::{self, Order, Replacing, Row, Status, request_hold, row_id};
 use crate::placement::{self, ATTEMPT_LIMIT_MS, Placement, append, is_effect_unknown, post, unknown_order};
-use engine_core::wire::{Action, TypeName, is_symbol};
+use engine_core::wire::{Action, TypeName};
 use serde::Serialize;
 
 const LIMIT: u64 = 500;
@@ -70,12 +70,7 @@ async fn list(ports: &Ports<'_>, request: &Request, table: &str, user: &str) -> 
         cursor: Option<String>,
     }
     let symbol = request.parameter("symbol").filter(|symbol| !symbol.is_empty());
-    if symbol.as_deref().is_some_and(|symbol| !is_symbol(symbol)) {
-        return Err(Refusal::bad(
-            "bad_symbol",
-            "a symbol is 1 to 16 of A-Z 0-9 . _ - and starts with A-Z or 0-9",
-        ));
-    }
+    symbol.as_deref().map(check_symbol).transpose()?;
     let only_open = match request.parameter("status").as_deref() {
         None | Some("" | "all") => false,
         Some("open") => true,

@@ -15,7 +15,7 @@ pub(super) async fn manage(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    if let Err(refused) = administrator(&gateway, request.headers()) {
+    if let Err(refused) = administrator(&gateway, request.headers()).await {
         return *refused;
     }
     let Ok(Path(id)) = id else { return gone() };

@@ -29,7 +29,7 @@ pub(super) async fn admin(State(gateway): State<Gateway>, request: Request) -> R
 
 /// Sums over all wallets, which no function can ask for.
 pub(super) async fn totals(State(gateway): State<Gateway>, request: Request) -> Response {
-    if let Err(refused) = administrator(&gateway, request.headers()) {
+    if let Err(refused) = administrator(&gateway, request.headers()).await {
         return *refused;
     }
     match gateway.store.totals().await {
@@ -40,7 +40,7 @@ pub(super) async fn totals(State(gateway): State<Gateway>, request: Request) -> 
 
 /// Recomputes every wallet from the journal.
 pub(super) async fn verify(State(gateway): State<Gateway>, request: Request) -> Response {
-    if let Err(refused) = administrator(&gateway, request.headers()) {
+    if let Err(refused) = administrator(&gateway, request.headers()).await {
         return *refused;
     }
     match gateway.store.verify().await {
@@ -128,7 +128,7 @@ pub(super) async fn read(headers: &axum::http::HeaderMap, body: Body) -> Result<
     }
 }
 
-fn response(answer: edge_host::Response) -> Response {
+pub(super) fn response(answer: edge_host::Response) -> Response {
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {

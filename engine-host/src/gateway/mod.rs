@@ -22,7 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
-use edge_host::EdgeHost;
+use edge_host::{EdgeHost, SystemBase};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Instant;
@@ -125,31 +125,15 @@ pub(crate) async fn method_not_allowed(method: Method) -> Response {
     refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("{method} is not possible here"))
 }
 
-/// Refuses everyone but administrators.
-pub(crate) fn administrator(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
+/// Refuses everyone but administrators, in the functions' own words.
+pub(crate) async fn administrator(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = value.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return Err(Box::new(refusal(
-            StatusCode::UNAUTHORIZED,
-            "token_missing",
-            "send a token: Authorization: Bearer TOKEN",
-        )));
-    };
-    match gateway.auth.keys.verify(token) {
-        Ok(claims) if claims.role == "service_role" => Ok(()),
-        Ok(_) => {
-            Err(Box::new(refusal(StatusCode::FORBIDDEN, "forbidden", "this needs an administrator's token")))
-        }
-        Err(why) => {
-            use edge_fns::capability::identity::Refusal;
-            let code = match why {
-                Refusal::Malformed => "token_malformed",
-                Refusal::Expired => "token_expired",
-                Refusal::BadSignature => "token_bad_signature",
-                Refusal::WrongAudience => "token_wrong_audience",
-            };
-            Err(Box::new(refusal(StatusCode::UNAUTHORIZED, code, "the token is not taken")))
-        }
+    let credentials = value.map(|value| ("authorization".to_string(), value.to_string()));
+    let request = edge_host::Request { headers: credentials.into_iter().collect(), ..Default::default() };
+    let base = SystemBase::default();
+    match edge_fns::auth::administrator(&base, &gateway.auth, &request).await {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(Box::new(functions::response(refused.into()))),
     }
 }
 
