@@ -61,15 +61,9 @@ pub fn parse_golden(line: &str) -> Result<Command, BadLine> {
                 "FOK" => TimeInForce::Fok,
                 _ => return Err(BadLine("tif is none of GTC, IOC, FOK")),
             };
-            Ok(Command::Add(NewOrder {
-                order,
-                user: ANYBODY,
-                side,
-                order_type,
-                time_in_force,
-                price: price(order_type == OrderType::Limit)?,
-                quantity: quantity()?,
-            }))
+            let price = price(order_type == OrderType::Limit)?;
+            let plain = NewOrder::limit(order, ANYBODY, side, price, quantity()?);
+            Ok(Command::Add(NewOrder { order_type, time_in_force, ..plain }))
         }
         "CANCEL" => Ok(Command::Cancel { order, user: ANYBODY }),
         "REPLACE" => Ok(Command::Replace(Replace {
@@ -77,6 +71,7 @@ pub fn parse_golden(line: &str) -> Result<Command, BadLine> {
             user: ANYBODY,
             price: price(true)?,
             quantity: quantity()?,
+            stop: None,
             expected: None,
         })),
         _ => Err(BadLine("action is none of ADD, CANCEL, REPLACE")),
@@ -164,7 +159,14 @@ pub fn write_golden_event(event: &Event, out: &mut String) {
         Event::CancelRejected { order, .. } => writeln!(out, "CANCEL_REJECT,{}", order.0),
         Event::Replaced { now, delta } => writeln!(out, "REPLACE,{},{},{delta}", now.order.0, now.price),
         Event::ReplaceRejected { order, .. } => writeln!(out, "REPLACE_REJECT,{}", order.0),
-        Event::CandleClosed(_) => Ok(()),
+        Event::Reduced { .. }
+        | Event::Triggered(_)
+        | Event::MassCancelled { .. }
+        | Event::PhaseChanged { .. }
+        | Event::Auctioned { .. }
+        | Event::Defined
+        | Event::CommandRejected(_)
+        | Event::CandleClosed(_) => Ok(()),
     };
     debug_assert!(written.is_ok(), "writing to a string cannot fail");
 }

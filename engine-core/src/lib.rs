@@ -18,11 +18,16 @@ extern crate alloc;
 extern crate std;
 
 pub mod book;
+mod bytes;
 pub mod candle;
+pub mod codec;
 pub mod command;
+pub mod definition;
 pub mod event;
+pub mod feed;
 pub mod flow;
 mod hash;
+mod index;
 mod ladder;
 pub mod market;
 #[cfg(feature = "wire")]

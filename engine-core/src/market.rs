@@ -1,13 +1,32 @@
 //! One symbol: its book, its candle of the minute, its day, and the numbers of its events.
 
-use crate::book::OrderBook;
+use crate::book::{Indicative, OrderBook};
 use crate::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S, Seconds};
 use crate::command::Command;
-use crate::event::Event;
+use crate::definition::Definition;
+use crate::event::{Event, Fill};
+use crate::feed::{DepthChange, OrderChange, Sink};
 use crate::ticker::Day;
-use crate::types::{Millis, Sequence};
-use alloc::vec::Vec;
+use crate::types::{Millis, Phase, Price, Sequence};
 
+/// A market: commands go in, events come out, and the same commands always give the same events.
+///
+/// ```
+/// use engine_core::command::{Command, NewOrder};
+/// use engine_core::event::Event;
+/// use engine_core::market::Market;
+/// use engine_core::types::{OrderId, Side, UserId};
+///
+/// let mut market = Market::default();
+/// let mut events = Vec::new();
+/// let time = 1_765_894_800_000;
+/// let maker = NewOrder::limit(OrderId(1), UserId(1), Side::Sell, 150, 30);
+/// let taker = NewOrder::limit(OrderId(2), UserId(2), Side::Buy, 151, 10);
+/// market.apply(time, &Command::Add(maker), &mut events);
+/// market.apply(time, &Command::Add(taker), &mut events);
+/// let Event::Filled(fill) = events[2] else { panic!("they trade") };
+/// assert_eq!((fill.price, fill.quantity, fill.maker.remaining), (150, 10, 20));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Market {
     pub(crate) book: OrderBook,
@@ -47,8 +66,16 @@ impl Default for Market {
 }
 
 impl Market {
+    /// A market with the default definition, in continuous trading. `day_offset_s`: how far the exchange's time zone is
+    /// ahead of UTC.
     pub fn new(day_offset_s: u64) -> Market {
-        Market::of(OrderBook::new(), 0, 0, None, None, day_offset_s)
+        Market::with_definition(day_offset_s, &Definition::default())
+    }
+
+    /// # Panics
+    /// If the definition is not [sound](Definition::is_sound).
+    pub fn with_definition(day_offset_s: u64, definition: &Definition) -> Market {
+        Market::of(OrderBook::new(definition), 0, 0, None, None, day_offset_s)
     }
 
     /// A market in any state.
@@ -72,13 +99,45 @@ impl Market {
         }
     }
 
+    /// Makes room for so many live orders, so that growing does not happen in the middle of trading.
+    pub fn reserve(&mut self, orders: usize) {
+        self.book.reserve(orders);
+    }
+
     pub fn book(&self) -> &OrderBook {
         &self.book
+    }
+
+    pub fn definition(&self) -> &Definition {
+        self.book.definition()
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.book.phase()
+    }
+
+    pub fn last_price(&self) -> Option<Price> {
+        self.book.last_price()
+    }
+
+    /// What the auction would give now, while orders are collected for one.
+    pub fn indicative(&self) -> Option<Indicative> {
+        self.book.indicative()
     }
 
     /// Number of the last event. The events of the next command are numbered from the one after it.
     pub fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// Number of the last change of a level.
+    pub fn depth_sequence(&self) -> Sequence {
+        self.book.depth_sequence
+    }
+
+    /// Number of the last change of an order in the book.
+    pub fn order_sequence(&self) -> Sequence {
+        self.book.order_sequence
     }
 
     pub fn time(&self) -> Millis {
@@ -94,9 +153,9 @@ impl Market {
         self.day.as_ref()
     }
 
-    /// Applies one command at `time` (an earlier time than the last command's counts as that one) and appends what
-    /// happened to `events`, numbered on from [`Market::sequence`].
-    pub fn apply(&mut self, time: Millis, command: &Command, events: &mut Vec<Event>) {
+    /// Applies one command at `time` (an earlier time than the last command's counts as that one) and tells `sink` what
+    /// happened. Events are numbered on from [`Market::sequence`], and the two feeds' changes from their own counters.
+    pub fn apply<S: Sink>(&mut self, time: Millis, command: &Command, sink: &mut S) {
         self.time = self.time.max(time);
         if self.time >= self.minute.ends {
             self.minute = Span::of(Interval::M1, self.time, 0);
@@ -104,37 +163,82 @@ impl Market {
                 self.today = Span::of(Interval::D1, self.time, self.day_offset_s);
             }
         }
-        let first = events.len();
-        self.close_candle(events);
+        let mut tape = Tape {
+            sink,
+            sequence: &mut self.sequence,
+            candle: &mut self.candle,
+            day: &mut self.day,
+            time: self.time,
+            minute: self.minute.start,
+            today: self.today.start,
+        };
+        tape.close_candle();
+        let book = &mut self.book;
+        book.advance(self.time, self.today.ends, &mut tape);
         match command {
-            Command::Add(order) => self.book.add(order, events),
-            Command::Cancel { order, user } => self.book.cancel(*order, *user, events),
-            Command::Replace(replace) => self.book.replace(replace, events),
+            Command::Add(order) => book.add(order, &mut tape),
+            Command::Cancel { order, user } => book.cancel(*order, *user, &mut tape),
+            Command::Replace(replace) => book.replace(replace, &mut tape),
+            Command::MassCancel(mass) => book.mass_cancel(mass, &mut tape),
+            Command::SetPhase(phase) => book.set_phase(*phase, &mut tape),
+            Command::Define(definition) => book.define(definition, &mut tape),
             Command::Tick => {}
         }
-        let happened = &events[first..];
-        self.sequence += happened.len() as u64;
-        for event in happened {
-            if let Event::Filled(fill) = event {
-                match &mut self.candle {
-                    Some(candle) => candle.add(fill.price, fill.quantity),
-                    None => self.candle = Some(Candle::first(self.minute.start, fill.price, fill.quantity)),
-                }
-                match &mut self.day {
-                    Some(day) => day.add(self.time, self.today.start, fill.price, fill.quantity),
-                    None => {
-                        self.day = Some(Day::first(self.time, self.today.start, fill.price, fill.quantity));
-                    }
-                }
-            }
+        book.settle(&mut tape);
+    }
+}
+
+/// Numbers events and keeps candle and day, on the way to the sink.
+struct Tape<'a, S> {
+    sink: &'a mut S,
+    sequence: &'a mut Sequence,
+    candle: &'a mut Option<Candle>,
+    day: &'a mut Option<Day>,
+    time: Millis,
+    minute: Seconds,
+    today: Seconds,
+}
+
+impl<S: Sink> Tape<'_, S> {
+    #[inline]
+    fn close_candle(&mut self) {
+        if self.candle.is_some_and(|candle| candle.time < self.minute)
+            && let Some(candle) = self.candle.take()
+        {
+            self.event(Event::CandleClosed(candle));
         }
     }
 
-    fn close_candle(&mut self, events: &mut Vec<Event>) {
-        if self.candle.is_some_and(|candle| candle.time < self.minute.start)
-            && let Some(candle) = self.candle.take()
-        {
-            events.push(Event::CandleClosed(candle));
+    #[inline]
+    fn trade(&mut self, fill: &Fill) {
+        match self.candle {
+            Some(candle) => candle.add(fill.price, fill.quantity),
+            None => *self.candle = Some(Candle::first(self.minute, fill.price, fill.quantity)),
         }
+        match self.day {
+            Some(day) => day.add(self.time, self.today, fill.price, fill.quantity),
+            None => *self.day = Some(Day::first(self.time, self.today, fill.price, fill.quantity)),
+        }
+    }
+}
+
+impl<S: Sink> Sink for Tape<'_, S> {
+    #[inline]
+    fn event(&mut self, event: Event) {
+        *self.sequence += 1;
+        if let Event::Filled(fill) = &event {
+            self.trade(fill);
+        }
+        self.sink.event(event);
+    }
+
+    #[inline]
+    fn depth(&mut self, change: DepthChange) {
+        self.sink.depth(change);
+    }
+
+    #[inline]
+    fn order(&mut self, change: OrderChange) {
+        self.sink.order(change);
     }
 }

@@ -2,18 +2,26 @@
 //!
 //! Layout: 4 bytes magic, the version and every number after it in LEB128, strings and byte strings with their length
 //! before them, and a CRC-32 (IEEE) of all that in the last 4 bytes, little-endian. The checksum is verified before
-//! anything is built, so a truncated or altered snapshot is refused whole.
+//! anything is built, and what is built is checked before it is given out, so a truncated or altered snapshot is refused whole.
+//!
+//! | version | |
+//! |---|---|
+//! | 1 | plain limit orders |
+//! | 2 | definition, phase, every kind of order, feeds' counters; prices and arrivals as differences |
 
-use crate::book::{OrderBook, RestingOrder};
+use crate::book::{OrderBook, Parts, SavedExtra, SavedOrder, SavedPlace};
+use crate::bytes::{Reader, Writer, crc32};
 use crate::candle::Candle;
+use crate::codec::{Choice, CodecError, Field};
+use crate::definition::Definition;
 use crate::market::Market;
 use crate::ticker::Day;
-use crate::types::{OrderId, Side, UserId};
-use alloc::string::String;
+use crate::types::{NO_END, OrderId, Phase, PostOnly, Price, SelfTrade, Side, UserId};
 use alloc::vec::Vec;
 
 const MARKET_MAGIC: [u8; 4] = *b"SNMK";
-const MARKET_VERSION: u64 = 1;
+/// What [`encode_market`] writes; [`decode_market`] takes this and every earlier version.
+pub const MARKET_VERSION: u64 = 2;
 
 /// Why a snapshot was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +31,19 @@ pub enum SnapshotError {
     WrongMagic,
     WrongChecksum,
     UnknownVersion(u64),
+    /// The checksum holds but a field cannot be read.
+    Malformed(CodecError),
     /// The checksum holds but the content breaks a rule of the state.
     Impossible(&'static str),
+}
+
+impl From<CodecError> for SnapshotError {
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::Truncated => SnapshotError::Truncated,
+            error => SnapshotError::Malformed(error),
+        }
+    }
 }
 
 impl core::fmt::Display for SnapshotError {
@@ -34,6 +53,7 @@ impl core::fmt::Display for SnapshotError {
             SnapshotError::WrongMagic => f.write_str("not a snapshot of this kind"),
             SnapshotError::WrongChecksum => f.write_str("the snapshot's checksum does not match its content"),
             SnapshotError::UnknownVersion(version) => write!(f, "snapshot version {version} is not known"),
+            SnapshotError::Malformed(error) => write!(f, "the snapshot cannot be read: {error}"),
             SnapshotError::Impossible(what) => write!(f, "the snapshot holds an impossible state: {what}"),
         }
     }
@@ -41,284 +61,330 @@ impl core::fmt::Display for SnapshotError {
 
 impl core::error::Error for SnapshotError {}
 
+/// Magic and version before, the checksum after.
+pub(crate) fn seal(magic: [u8; 4], version: u64, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::onto(magic.to_vec());
+    writer.number(version);
+    write(&mut writer);
+    let mut bytes = writer.into_bytes();
+    let checksum = crc32(&bytes);
+    bytes.extend_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+/// The content and its version, once magic and checksum hold.
+pub(crate) fn open(bytes: &[u8], magic: [u8; 4]) -> Result<(Reader<'_>, u64), SnapshotError> {
+    if bytes.len() < 9 {
+        return Err(SnapshotError::Truncated);
+    }
+    if bytes[..4] != magic {
+        return Err(SnapshotError::WrongMagic);
+    }
+    let (content, checksum) = bytes.split_at(bytes.len() - 4);
+    if crc32(content).to_le_bytes() != checksum {
+        return Err(SnapshotError::WrongChecksum);
+    }
+    let mut reader = Reader::new(&content[4..]);
+    let version = reader.number()?;
+    Ok((reader, version))
+}
+
 /// A market's state as bytes.
 pub fn encode_market(market: &Market) -> Vec<u8> {
-    let mut writer = Writer::new(MARKET_MAGIC, MARKET_VERSION);
-    writer.number(market.sequence);
-    writer.number(market.time);
-    writer.number(market.day_offset_s);
-    write_option(&mut writer, market.candle.as_ref(), write_candle);
-    write_option(&mut writer, market.day.as_ref(), |writer, day| {
-        write_candle(writer, &day.today);
-        write_option(writer, day.previous_close.as_ref(), |writer, price| writer.number(*price));
-        writer.signed(day.previous_change);
-        writer.number(day.time);
-    });
-    for side in [Side::Buy, Side::Sell] {
-        writer.number(market.book.queue(side).count() as u64);
-        for order in market.book.queue(side) {
-            writer.number(order.order.0);
-            writer.number(order.user.0);
-            writer.number(order.price);
-            writer.number(order.open);
+    seal(MARKET_MAGIC, MARKET_VERSION, |to| {
+        market.sequence.put(to);
+        market.time.put(to);
+        market.day_offset_s.put(to);
+        market.candle.put(to);
+        market.day.put(to);
+        let book = &market.book;
+        book.parts().put(to);
+        to.number(book.len() as u64);
+        let mut last = Before::default();
+        for side in Side::BOTH {
+            to.number(book.depth(side).count() as u64);
+            for (price, orders, queue) in book.saved_levels(side) {
+                to.signed(price as i64 - last.price as i64);
+                last.price = price;
+                orders.put(to);
+                queue.for_each(|order| put_order(&order, &mut last, to));
+            }
         }
-    }
-    writer.finish()
-}
-
-/// The market that [`encode_market`] wrote.
-pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
-    let (mut reader, version) = Reader::open(bytes, MARKET_MAGIC)?;
-    if version != MARKET_VERSION {
-        return Err(SnapshotError::UnknownVersion(version));
-    }
-    let sequence = reader.number()?;
-    let time = reader.number()?;
-    let day_offset_s = reader.number()?;
-    let candle = read_option(&mut reader, read_candle)?;
-    let day = read_option(&mut reader, |reader| {
-        Ok(Day {
-            today: read_candle(reader)?,
-            previous_close: read_option(reader, Reader::number)?,
-            previous_change: reader.signed()?,
-            time: reader.number()?,
-        })
-    })?;
-    let mut book = OrderBook::new();
-    for side in [Side::Buy, Side::Sell] {
-        for _ in 0..reader.number()? {
-            let order = RestingOrder {
-                order: OrderId(reader.number()?),
-                user: UserId(reader.number()?),
-                side,
-                price: reader.number()?,
-                open: reader.number()?,
-            };
-            book.restore(order).map_err(|reason| SnapshotError::Impossible(reason.as_str()))?;
+        let others = book.saved_off_book();
+        to.number(others.len() as u64);
+        for order in &others {
+            to.byte(order.place as u8);
+            order.side.put(to);
+            order.price.put(to);
+            put_order(order, &mut last, to);
         }
-    }
-    if let (Some(bid), Some(ask)) = (book.best(Side::Buy), book.best(Side::Sell))
-        && bid >= ask
-    {
-        return Err(SnapshotError::Impossible("crossed book"));
-    }
-    reader.finish()?;
-    Ok(Market::of(book, sequence, time, candle, day, day_offset_s))
-}
-
-fn write_candle(writer: &mut Writer, candle: &Candle) {
-    for number in [candle.time, candle.open, candle.high, candle.low, candle.close, candle.volume] {
-        writer.number(number);
-    }
-}
-
-fn read_candle(reader: &mut Reader<'_>) -> Result<Candle, SnapshotError> {
-    Ok(Candle {
-        time: reader.number()?,
-        open: reader.number()?,
-        high: reader.number()?,
-        low: reader.number()?,
-        close: reader.number()?,
-        volume: reader.number()?,
     })
 }
 
-fn write_option<T>(writer: &mut Writer, value: Option<&T>, write: impl FnOnce(&mut Writer, &T)) {
-    writer.number(u64::from(value.is_some()));
-    if let Some(value) = value {
-        write(writer, value);
+/// The market that [`encode_market`] wrote, in this version or an earlier one.
+pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
+    let (mut from, version) = open(bytes, MARKET_MAGIC)?;
+    let from = &mut from;
+    if version == 0 || version > MARKET_VERSION {
+        return Err(SnapshotError::UnknownVersion(version));
     }
+    let sequence = from.number()?;
+    let time = from.number()?;
+    let day_offset_s = from.number()?;
+    if day_offset_s > MAX_DAY_OFFSET_S {
+        return Err(SnapshotError::Impossible("a time zone more than a day ahead"));
+    }
+    let candle = Field::take(from)?;
+    let day = Field::take(from)?;
+    let book = match version {
+        1 => take_book_1(from, time)?,
+        _ => take_book(from, time)?,
+    };
+    if !from.is_empty() {
+        return Err(SnapshotError::Malformed(CodecError::Trailing));
+    }
+    Ok(Market::of(book, sequence, time, candle, day, day_offset_s))
 }
 
-fn read_option<'a, T>(
-    reader: &mut Reader<'a>,
-    read: impl FnOnce(&mut Reader<'a>) -> Result<T, SnapshotError>,
-) -> Result<Option<T>, SnapshotError> {
-    match reader.number()? {
-        0 => Ok(None),
-        1 => read(reader).map(Some),
-        _ => Err(SnapshotError::Impossible("neither absent nor present")),
+const MAX_DAY_OFFSET_S: u64 = 86_400;
+
+fn take_book(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotError> {
+    let mut book = OrderBook::from_parts(&Parts::take(from)?, time).map_err(SnapshotError::Impossible)?;
+    let count = from.number()?;
+    // No order is shorter than five bytes: a lie about their number cannot make room for more than there can be.
+    if count > from.left() as u64 / 5 {
+        return Err(SnapshotError::Truncated);
     }
-}
-
-/// Writes the layout that the module describes.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    bytes: Vec<u8>,
-}
-
-impl Writer {
-    pub(crate) fn new(magic: [u8; 4], version: u64) -> Writer {
-        let mut writer = Writer { bytes: magic.to_vec() };
-        writer.number(version);
-        writer
-    }
-
-    pub(crate) fn number(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
+    book.reserve(count as usize);
+    let mut last = Before::default();
+    let mut special = Vec::new();
+    let mut add = |book: &mut OrderBook, order: SavedOrder| {
+        book.restore(&order).map_err(SnapshotError::Impossible)?;
+        if order.extra.is_some_and(|extra| extra.peer.is_some() || extra.entry.is_some()) {
+            special.push(order);
         }
-        self.bytes.push(value as u8);
-    }
-
-    /// Zigzag, so that small negative numbers are short too.
-    pub(crate) fn signed(&mut self, value: i64) {
-        self.number((value << 1 ^ value >> 63) as u64);
-    }
-
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        self.number(bytes.len() as u64);
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    pub(crate) fn finish(mut self) -> Vec<u8> {
-        let checksum = crc32(&self.bytes);
-        self.bytes.extend_from_slice(&checksum.to_le_bytes());
-        self.bytes
-    }
-}
-
-/// Reads what [`Writer`] wrote.
-#[derive(Debug)]
-pub(crate) struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    /// The content and its version, once magic and checksum hold.
-    pub(crate) fn open(bytes: &'a [u8], magic: [u8; 4]) -> Result<(Reader<'a>, u64), SnapshotError> {
-        if bytes.len() < 9 {
-            return Err(SnapshotError::Truncated);
-        }
-        if bytes[..4] != magic {
-            return Err(SnapshotError::WrongMagic);
-        }
-        let (content, checksum) = bytes.split_at(bytes.len() - 4);
-        if crc32(content).to_le_bytes() != checksum {
-            return Err(SnapshotError::WrongChecksum);
-        }
-        let mut reader = Reader { bytes: &content[4..] };
-        let version = reader.number()?;
-        Ok((reader, version))
-    }
-
-    pub(crate) fn number(&mut self) -> Result<u64, SnapshotError> {
-        let mut value = 0;
-        for (n, &byte) in self.bytes.iter().enumerate().take(10) {
-            let bits = u64::from(byte & 0x7F);
-            if n == 9 && bits > 1 {
-                return Err(SnapshotError::Impossible("a number over 64 bits"));
+        Ok::<(), SnapshotError>(())
+    };
+    for side in Side::BOTH {
+        let mut edge: Option<Price> = None;
+        for _ in 0..from.number()? {
+            let price =
+                (last.price as i64).checked_add(from.signed()?).and_then(|price| u64::try_from(price).ok());
+            let Some(price) = price else { return Err(SnapshotError::Impossible("a negative price")) };
+            if edge.is_some_and(|edge| edge == price || !side.opposite().accepts(price, edge)) {
+                return Err(SnapshotError::Impossible("levels out of order"));
             }
-            value |= bits << (7 * n);
-            if byte & 0x80 == 0 {
-                self.bytes = &self.bytes[n + 1..];
-                return Ok(value);
+            edge = Some(price);
+            last.price = price;
+            let orders = u32::take(from)?;
+            if orders == 0 {
+                return Err(SnapshotError::Impossible("an empty level"));
+            }
+            for _ in 0..orders {
+                let order = take_order(SavedPlace::Resting, side, price, &mut last, from)?;
+                add(&mut book, order)?;
             }
         }
-        Err(SnapshotError::Truncated)
     }
-
-    pub(crate) fn signed(&mut self) -> Result<i64, SnapshotError> {
-        let value = self.number()?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], SnapshotError> {
-        let length = usize::try_from(self.number()?).map_err(|_| SnapshotError::Truncated)?;
-        if length > self.bytes.len() {
-            return Err(SnapshotError::Truncated);
+    let mut arrival = 0;
+    for _ in 0..from.number()? {
+        let place = match from.byte()? {
+            1 => SavedPlace::Stopped,
+            2 => SavedPlace::Waiting,
+            3 => SavedPlace::Held,
+            byte => return Err(SnapshotError::Malformed(CodecError::UnknownChoice("place", byte))),
+        };
+        let (side, price) = (Side::take(from)?, from.number()?);
+        let order = take_order(place, side, price, &mut last, from)?;
+        if order.arrival <= arrival {
+            return Err(SnapshotError::Impossible("orders out of order"));
         }
-        let (bytes, rest) = self.bytes.split_at(length);
-        self.bytes = rest;
-        Ok(bytes)
+        arrival = order.arrival;
+        add(&mut book, order)?;
     }
-
-    pub(crate) fn string(&mut self) -> Result<String, SnapshotError> {
-        let bytes = self.bytes()?;
-        core::str::from_utf8(bytes)
-            .map(String::from)
-            .map_err(|_| SnapshotError::Impossible("text is not UTF-8"))
+    if book.len() as u64 != count {
+        return Err(SnapshotError::Impossible("another number of orders than it says"));
     }
+    for order in &special {
+        book.restore_links(order).map_err(SnapshotError::Impossible)?;
+    }
+    book.finish_restoring().map_err(SnapshotError::Impossible)?;
+    Ok(book)
+}
 
-    pub(crate) fn finish(self) -> Result<(), SnapshotError> {
-        if self.bytes.is_empty() { Ok(()) } else { Err(SnapshotError::Impossible("bytes after the end")) }
+/// Version 1: both sides as queues of plain orders, which get new arrivals.
+fn take_book_1(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotError> {
+    let mut parts = OrderBook::default().parts();
+    parts.arrivals = from.left() as u64;
+    let mut book = OrderBook::from_parts(&parts, time).map_err(SnapshotError::Impossible)?;
+    let mut arrival = 0;
+    for side in Side::BOTH {
+        for _ in 0..from.number()? {
+            arrival += 1;
+            let order = SavedOrder {
+                order: OrderId(from.number()?),
+                user: UserId(from.number()?),
+                group: 0,
+                side,
+                price: from.number()?,
+                open: from.number()?,
+                arrival,
+                self_trade: SelfTrade::Allow,
+                post_only: PostOnly::No,
+                cancel_on_disconnect: false,
+                place: SavedPlace::Resting,
+                extra: None,
+            };
+            book.restore(&order).map_err(SnapshotError::Impossible)?;
+        }
+    }
+    book.finish_restoring().map_err(SnapshotError::Impossible)?;
+    Ok(book)
+}
+
+/// What the order before had: numbers are written as differences.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    price: Price,
+    arrival: u64,
+}
+
+/// Bits of an order's first byte; the self-trade rule is above them.
+const HAS_EXTRA: u8 = 1;
+const HAS_GROUP: u8 = 1 << 1;
+const ON_DISCONNECT: u8 = 1 << 2;
+const POST_ONLY_SHIFT: u8 = 3;
+const SELF_TRADE_SHIFT: u8 = 5;
+
+fn put_order(order: &SavedOrder, last: &mut Before, to: &mut Writer) {
+    let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+    to.byte(
+        flag(order.extra.is_some(), HAS_EXTRA)
+            | flag(order.group != 0, HAS_GROUP)
+            | flag(order.cancel_on_disconnect, ON_DISCONNECT)
+            | order.post_only.byte() << POST_ONLY_SHIFT
+            | order.self_trade.byte() << SELF_TRADE_SHIFT,
+    );
+    to.number(order.order.0);
+    to.number(order.user.0);
+    to.number(order.open);
+    to.signed(order.arrival.wrapping_sub(last.arrival) as i64);
+    last.arrival = order.arrival;
+    if order.group != 0 {
+        order.group.put(to);
+    }
+    if let Some(extra) = &order.extra {
+        extra.put(to);
     }
 }
 
-/// CRC-32 as in IEEE 802.3, eight bytes at a step.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = !0u32;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let low = u32::from_le_bytes([word[0], word[1], word[2], word[3]]) ^ crc;
-        crc = CRC[7][(low & 0xFF) as usize]
-            ^ CRC[6][(low >> 8 & 0xFF) as usize]
-            ^ CRC[5][(low >> 16 & 0xFF) as usize]
-            ^ CRC[4][(low >> 24) as usize]
-            ^ CRC[3][word[4] as usize]
-            ^ CRC[2][word[5] as usize]
-            ^ CRC[1][word[6] as usize]
-            ^ CRC[0][word[7] as usize];
+fn take_order(
+    place: SavedPlace,
+    side: Side,
+    price: Price,
+    last: &mut Before,
+    from: &mut Reader<'_>,
+) -> Result<SavedOrder, SnapshotError> {
+    let flags = from.byte()?;
+    let (order, user, open) = (OrderId(from.number()?), UserId(from.number()?), from.number()?);
+    let arrival = last.arrival.wrapping_add(from.signed()? as u64);
+    last.arrival = arrival;
+    let group = if flags & HAS_GROUP == 0 { 0 } else { u32::take(from)? };
+    if flags & HAS_GROUP != 0 && group == 0 {
+        return Err(SnapshotError::Impossible("a group that is none"));
     }
-    for &byte in words.remainder() {
-        crc = CRC[0][((crc ^ u32::from(byte)) & 0xFF) as usize] ^ crc >> 8;
-    }
-    !crc
+    Ok(SavedOrder {
+        order,
+        user,
+        group,
+        side,
+        price,
+        open,
+        arrival,
+        self_trade: SelfTrade::from_byte(flags >> SELF_TRADE_SHIFT)?,
+        post_only: PostOnly::from_byte(flags >> POST_ONLY_SHIFT & 3)?,
+        cancel_on_disconnect: flags & ON_DISCONNECT != 0,
+        place,
+        extra: if flags & HAS_EXTRA == 0 { None } else { Some(SavedExtra::take(from)?) },
+    })
 }
 
-/// `CRC[k][b]`: the checksum of byte b followed by k zero bytes.
-static CRC: [[u32; 256]; 8] = {
-    let mut tables = [[0; 256]; 8];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
-            bit += 1;
-        }
-        tables[0][byte] = crc;
-        byte += 1;
-    }
-    let mut table = 1;
-    while table < 8 {
-        let mut byte = 0;
-        while byte < 256 {
-            let before = tables[table - 1][byte];
-            tables[table][byte] = tables[0][(before & 0xFF) as usize] ^ before >> 8;
-            byte += 1;
-        }
-        table += 1;
-    }
-    tables
-};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checksum_is_the_standard_one() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-        assert_eq!(crc32(b""), 0);
+impl Field for SavedExtra {
+    fn put(&self, to: &mut Writer) {
+        self.order_type.put(to);
+        self.time_in_force.put(to);
+        self.trigger.put(to);
+        self.mark.put(to);
+        self.display.put(to);
+        self.hidden.put(to);
+        self.minimum.put(to);
+        self.all_or_none.put(to);
+        self.budget.put(to);
+        (self.expires != NO_END).then_some(self.expires).put(to);
+        self.peer.put(to);
+        self.entry.put(to);
+        self.filled.put(to);
     }
 
-    #[test]
-    fn numbers_round_trip_at_their_edges() {
-        let numbers = [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
-        let mut writer = Writer::new(*b"TEST", 3);
-        for number in numbers {
-            writer.number(number);
-            writer.signed(number as i64);
-        }
-        let bytes = writer.finish();
-        let (mut reader, version) = Reader::open(&bytes, *b"TEST").unwrap();
-        assert_eq!(version, 3);
-        for number in numbers {
-            assert_eq!(reader.number(), Ok(number));
-            assert_eq!(reader.signed(), Ok(number as i64));
-        }
-        reader.finish().unwrap();
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(SavedExtra {
+            order_type: Field::take(from)?,
+            time_in_force: Field::take(from)?,
+            trigger: Field::take(from)?,
+            mark: Field::take(from)?,
+            display: Field::take(from)?,
+            hidden: Field::take(from)?,
+            minimum: Field::take(from)?,
+            all_or_none: Field::take(from)?,
+            budget: Field::take(from)?,
+            expires: <Option<u64> as Field>::take(from)?.unwrap_or(NO_END),
+            peer: Field::take(from)?,
+            entry: Field::take(from)?,
+            filled: Field::take(from)?,
+        })
+    }
+}
+
+impl Field for Parts {
+    fn put(&self, to: &mut Writer) {
+        self.definition.put(to);
+        self.phase.put(to);
+        self.until.put(to);
+        self.last.put(to);
+        self.auctioned.put(to);
+        self.arrivals.put(to);
+        self.depth_sequence.put(to);
+        self.order_sequence.put(to);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Parts {
+            definition: Definition::take(from)?,
+            phase: Phase::take(from)?,
+            until: Field::take(from)?,
+            last: Field::take(from)?,
+            auctioned: Field::take(from)?,
+            arrivals: Field::take(from)?,
+            depth_sequence: Field::take(from)?,
+            order_sequence: Field::take(from)?,
+        })
+    }
+}
+
+impl Field for Day {
+    fn put(&self, to: &mut Writer) {
+        self.today.put(to);
+        self.previous_close.put(to);
+        self.previous_change.put(to);
+        self.time.put(to);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Result<Self, CodecError> {
+        Ok(Day {
+            today: Candle::take(from)?,
+            previous_close: Field::take(from)?,
+            previous_change: Field::take(from)?,
+            time: Field::take(from)?,
+        })
     }
 }

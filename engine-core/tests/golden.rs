@@ -1,13 +1,14 @@
 //! Recorded flows, answered line by line as the oracle answered them.
 
-use engine_core::book::{DepthLevel, OrderBook};
+use engine_core::book::DepthLevel;
 use engine_core::command::{Command, NewOrder, Replace};
 use engine_core::event::Event;
 use engine_core::flow::{
     ANYBODY, GOLDEN_HEADER, GoldenReplay, LobsterKind, LobsterMessage, parse_golden, parse_lobster,
     write_golden_depth, write_golden_event,
 };
-use engine_core::types::{OrderId, OrderType, Side, TimeInForce};
+use engine_core::market::Market;
+use engine_core::types::{OrderId, Side, TimeInForce};
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ fn a_real_opening() {
                 opening.set(side, price, quantity);
             }
         }
-        opening.book.check();
+        opening.market.book().check();
         before = row;
     }
     assert!(compared > 18_000, "only {compared} levels were compared");
@@ -126,7 +127,7 @@ fn a_real_opening() {
 
 #[derive(Default)]
 struct Opening {
-    book: OrderBook,
+    market: Market,
     /// What was answered last.
     events: Vec<Event>,
 }
@@ -137,15 +138,24 @@ fn seed_order(price: u64) -> OrderId {
 }
 
 impl Opening {
+    fn run(&mut self, command: Command) {
+        self.events.clear();
+        self.market.apply(0, &command, &mut self.events);
+    }
+
     fn depth(&self, side: Side) -> Vec<(Side, u64, u64)> {
-        self.book.depth(side).map(|DepthLevel { price, quantity, .. }| (side, price, quantity)).collect()
+        self.market
+            .book()
+            .depth(side)
+            .map(|DepthLevel { price, quantity, .. }| (side, price, quantity))
+            .collect()
     }
 
     /// Makes the level what the row says, whatever was there.
     fn set(&mut self, side: Side, price: u64, quantity: u64) {
-        let there: Vec<_> = self.book.queue(side).filter(|order| order.price == price).collect();
+        let there: Vec<_> = self.market.book().queue(side).filter(|order| order.price == price).collect();
         for order in there {
-            self.book.cancel(order.order, ANYBODY, &mut self.events);
+            self.run(Command::Cancel { order: order.order, user: ANYBODY });
         }
         if quantity > 0 {
             self.add(seed_order(price), side, price, quantity);
@@ -153,10 +163,7 @@ impl Opening {
     }
 
     fn add(&mut self, order: OrderId, side: Side, price: u64, quantity: u64) {
-        let (order_type, time_in_force) = (OrderType::Limit, TimeInForce::Gtc);
-        self.events.clear();
-        let new = NewOrder { order, user: ANYBODY, side, order_type, time_in_force, price, quantity };
-        self.book.add(&new, &mut self.events);
+        self.run(Command::Add(NewOrder::limit(order, ANYBODY, side, price, quantity)));
         assert_eq!(
             self.events.len(),
             1,
@@ -178,17 +185,9 @@ impl Opening {
 
     /// An immediate order of the other side for what was executed, at the price where it was.
     fn execute(&mut self, message: &LobsterMessage) {
-        self.events.clear();
-        let new = NewOrder {
-            order: OrderId(0),
-            user: ANYBODY,
-            side: message.side.opposite(),
-            order_type: OrderType::Limit,
-            time_in_force: TimeInForce::Ioc,
-            price: message.price,
-            quantity: message.size,
-        };
-        self.book.add(&new, &mut self.events);
+        let (order, side) = (OrderId(0), message.side.opposite());
+        let plain = NewOrder::limit(order, ANYBODY, side, message.price, message.size);
+        self.run(Command::Add(NewOrder { time_in_force: TimeInForce::Ioc, ..plain }));
         let filled: u64 = self
             .events
             .iter()
@@ -204,13 +203,17 @@ impl Opening {
     }
 
     fn reduce(&mut self, order: OrderId, price: u64, by: u64) {
-        let Some(resting) = self.book.get(order).or_else(|| self.book.get(seed_order(price))) else { return };
+        let Some(resting) =
+            self.market.book().get(order).or_else(|| self.market.book().get(seed_order(price)))
+        else {
+            return;
+        };
         if resting.open <= by {
-            self.book.cancel(resting.order, ANYBODY, &mut self.events);
+            self.run(Command::Cancel { order: resting.order, user: ANYBODY });
         } else {
             let quantity = resting.open - by;
-            let replace = Replace { order: resting.order, user: ANYBODY, price, quantity, expected: None };
-            self.book.replace(&replace, &mut self.events);
+            let (order, user) = (resting.order, ANYBODY);
+            self.run(Command::Replace(Replace { order, user, price, quantity, stop: None, expected: None }));
         }
     }
 }

@@ -167,13 +167,15 @@ fn golden_step(command: &Command) -> Option<Step> {
                 TimeInForce::Gtc => "GTC",
                 TimeInForce::Ioc => "IOC",
                 TimeInForce::Fok => "FOK",
+                // The format of these flows has no others, and below no other commands.
+                TimeInForce::Day | TimeInForce::Gtd(_) => return None,
             };
             let (buy, market) = (new.side == Side::Buy, new.order_type == OrderType::Market);
             (new.order, Action::Place { buy, market, tif, price: new.price, quantity: new.quantity })
         }
         Command::Cancel { order, .. } => (*order, Action::Cancel),
         Command::Replace(new) => (new.order, Action::Replace { price: new.price, quantity: new.quantity }),
-        Command::Tick => return None,
+        Command::MassCancel(_) | Command::SetPhase(_) | Command::Define(_) | Command::Tick => return None,
     };
     Some(Step { at_ns: 0, order: order.0, action })
 }

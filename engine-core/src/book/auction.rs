@@ -1,0 +1,177 @@
+//! The call auction: one price for all (`RULES.md` §6).
+
+use super::OrderBook;
+use super::store::Order;
+use crate::event::{Event, Fill, Party};
+use crate::feed::{OrderChange, Sink};
+use crate::ladder::NONE;
+use crate::types::{Price, Quantity, Side};
+use alloc::vec::Vec;
+
+/// What an auction gives, or would give now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indicative {
+    pub price: Price,
+    pub quantity: Quantity,
+    /// What the larger side has more at that price.
+    pub surplus: Quantity,
+    /// Which side that is; none without a surplus.
+    pub surplus_side: Option<Side>,
+}
+
+/// What is for sale and wanted at one price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Step {
+    price: Price,
+    bid: Quantity,
+    ask: Quantity,
+}
+
+impl OrderBook {
+    /// What an auction would give now; none where nothing would trade, or in a phase without one.
+    pub fn indicative(&self) -> Option<Indicative> {
+        if self.phase.is_call() { self.call(&mut Vec::new()) } else { None }
+    }
+
+    /// The auction's price, by the rules that decide among the prices of equal volume.
+    fn call(&self, steps: &mut Vec<Step>) -> Option<Indicative> {
+        let (bid, ask) = (self.best(Side::Buy)?, self.best(Side::Sell)?);
+        if bid < ask {
+            return None;
+        }
+        steps.clear();
+        let mut demand = 0;
+        for side in Side::BOTH {
+            for index in self.ladder(side).iter() {
+                let level = &self.levels[index];
+                if !(ask..=bid).contains(&level.price) {
+                    break;
+                }
+                let quantity = level.quantity + level.hidden;
+                let (bid, ask) = if side == Side::Buy { (quantity, 0) } else { (0, quantity) };
+                demand += bid;
+                steps.push(Step { price: level.price, bid, ask });
+            }
+        }
+        let reference = if self.last != 0 { self.last } else { self.definition.reference };
+        if (ask..=bid).contains(&reference) && self.definition.ticks.allows(reference) {
+            steps.push(Step { price: reference, bid: 0, ask: 0 });
+        }
+        steps.sort_unstable();
+        let mut supply = 0;
+        let mut best: Option<(Indicative, u64)> = None;
+        let mut at = 0;
+        while at < steps.len() {
+            let price = steps[at].price;
+            let mut passed = 0;
+            while at < steps.len() && steps[at].price == price {
+                supply += steps[at].ask;
+                passed += steps[at].bid;
+                at += 1;
+            }
+            let now = Indicative {
+                price,
+                quantity: demand.min(supply),
+                surplus: demand.abs_diff(supply),
+                surplus_side: match demand.cmp(&supply) {
+                    core::cmp::Ordering::Greater => Some(Side::Buy),
+                    core::cmp::Ordering::Less => Some(Side::Sell),
+                    core::cmp::Ordering::Equal => None,
+                },
+            };
+            let distance = if reference == 0 { 0 } else { price.abs_diff(reference) };
+            // Prices rise, so of two that are equal in everything the later one is the higher.
+            let better = best.is_none_or(|(before, far)| {
+                (now.quantity, before.surplus, far) >= (before.quantity, now.surplus, distance)
+            });
+            if better {
+                best = Some((now, distance));
+            }
+            // Who bids this price does not buy at a higher one.
+            demand -= passed;
+        }
+        best.map(|(indicative, _)| indicative)
+    }
+
+    /// Auctions a crossed book; one that is not stays as it is. A link that left orders crossed calls for another round.
+    pub(super) fn auction<S: Sink>(&mut self, sink: &mut S) {
+        let mut steps = core::mem::take(&mut self.call);
+        while let Some(outcome) = self.call(&mut steps) {
+            self.trade_at(&outcome, sink);
+        }
+        self.call = steps;
+    }
+
+    fn trade_at<S: Sink>(&mut self, outcome: &Indicative, sink: &mut S) {
+        let &Indicative { price, quantity, surplus, .. } = outcome;
+        sink.event(Event::Auctioned { price, quantity, surplus });
+        let mut left = quantity;
+        while left > 0 {
+            let (bid, ask) = (self.bids.best(), self.asks.best());
+            if bid == NONE || ask == NONE || self.levels[bid].price < price || self.levels[ask].price > price
+            {
+                break;
+            }
+            let (buy, sell) = (self.levels[bid].first, self.levels[ask].first);
+            let quantity = self.total(buy).min(self.total(sell)).min(left);
+            left -= quantity;
+            let buyer = self.auction_party(buy, quantity);
+            let seller = self.auction_party(sell, quantity);
+            sink.event(Event::Filled(Fill {
+                maker: seller,
+                taker: buyer,
+                taker_side: Side::Buy,
+                auction: true,
+                price,
+                quantity,
+            }));
+            for slot in [buy, sell] {
+                self.fill_in_auction(slot, quantity, sink);
+            }
+            for slot in [buy, sell] {
+                self.cancel_peer(slot, sink);
+            }
+            for slot in [buy, sell] {
+                if self.total(slot) == 0 {
+                    self.close(slot, sink);
+                }
+            }
+        }
+        self.auctioned = price;
+        self.after_pass(price, price);
+        self.set_corridor();
+    }
+
+    fn auction_party(&self, slot: u32, quantity: Quantity) -> Party {
+        let order = &self.orders[slot];
+        Party {
+            order: order.id,
+            user: self.accounts[order.account].user,
+            price: self.price(slot),
+            remaining: self.total(slot) - quantity,
+        }
+    }
+
+    /// Hidden parts go first, and the order keeps its place.
+    fn fill_in_auction<S: Sink>(&mut self, slot: u32, quantity: Quantity, sink: &mut S) {
+        let Order { id, side, extra, level, open, .. } = self.orders[slot];
+        let hidden = if extra == NONE { 0 } else { self.extras[extra].hidden.min(quantity) };
+        let shown = quantity - hidden;
+        self.live[side as usize] -= quantity;
+        if extra != NONE {
+            self.extras[extra].hidden -= hidden;
+            self.extras[extra].filled += quantity;
+            self.levels[level].hidden -= hidden;
+        }
+        if shown == 0 {
+            return;
+        }
+        self.orders[slot].open = open - shown;
+        self.levels[level].quantity -= shown;
+        // An order that is done is taken out of its queue right after this, which tells both feeds.
+        if shown < open {
+            self.tell_order(OrderChange::Changed { order: id, quantity: open - shown }, sink);
+            self.tell_depth(side, level, sink);
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The order book of one symbol and everything that happens in it. `RULES.md` says what; the modules here say how.
+//!
+//! - `store`: where orders, levels and accounts live, and how they are chained
+//! - `entry`: new orders, and what refuses them · `change`: cancel, replace, mass cancel, define
+//! - `matching`: fills in continuous trading · `auction`: fills at one price
+//! - `follow`: what follows from a fill: stops, links, exits, waiting orders · `session`: phases and time
+//!
+//! Orders live in a slab and are chained into the queue of their price level; levels live in a second slab and are found
+//! through one ladder a side. An order with something special about it (hidden, an end, a trigger, a link) has that in
+//! a third slab, so that plain orders stay within one line of the cache and pay for nothing. A command allocates
+//! nothing once the slabs have grown to the book's size.
+//!
+//! Invariants, checked by [`OrderBook::check`]: in continuous trading the book is not crossed; a level's sums are those of
+//! its queue; an order is in exactly one place, in the index, and in its account's list; no level is empty; links
+//! are mutual.
+
+mod auction;
+mod change;
+mod check;
+mod entry;
+mod expiry;
+mod follow;
+mod matching;
+mod restore;
+mod session;
+mod store;
+
+pub use auction::Indicative;
+pub(crate) use restore::{Parts, SavedExtra, SavedOrder, SavedPlace};
+
+use crate::definition::Definition;
+use crate::feed::{Quote, checksum};
+use crate::index::IdIndex;
+use crate::ladder::{Ladder, LevelIndex, NONE};
+use crate::types::{Millis, OrderId, Phase, Price, Quantity, Side, UserId};
+use alloc::vec::Vec;
+use expiry::Expiries;
+use follow::FollowUp;
+use store::{Account, Extra, Level, Order, Place, Slab};
+
+/// A price and what rests there to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepthLevel {
+    pub price: Price,
+    /// Displayed.
+    pub quantity: Quantity,
+    pub orders: u32,
+}
+
+/// An order as it rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestingOrder {
+    pub order: OrderId,
+    pub user: UserId,
+    pub side: Side,
+    pub price: Price,
+    /// Displayed.
+    pub open: Quantity,
+    /// An iceberg's hidden part.
+    pub hidden: Quantity,
+}
+
+/// Where a live order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In the book, behind this much that is displayed in this many orders at its price.
+    Resting { ahead: Quantity, orders: u32 },
+    /// It waits for a trade at this price or beyond (0: a trailing stop before the first trade).
+    Stopped { at: Price },
+    /// It waits until it can be filled by its minimum at once.
+    Waiting,
+    /// An exit; it waits for its entry to end.
+    Held,
+}
+
+#[derive(Clone, Debug)]
+pub struct OrderBook {
+    definition: Definition,
+    phase: Phase,
+    /// When the volatility auction ends.
+    until: Millis,
+    time: Millis,
+    /// When the exchange's day ends: the end of DAY orders.
+    day_ends: Millis,
+    last: Price,
+    /// Price of the last auction.
+    auctioned: Price,
+    /// Prices at which continuous trading may go on, both included.
+    corridor: (Price, Price),
+    /// The last number given out.
+    arrivals: u64,
+    pub(crate) depth_sequence: u64,
+    pub(crate) order_sequence: u64,
+    /// Live quantity a side, in whatever place, so that no sum can overflow.
+    live: [Quantity; 2],
+
+    orders: Slab<Order>,
+    extras: Slab<Extra>,
+    levels: Slab<Level>,
+    accounts: Slab<Account>,
+    index: IdIndex,
+    by_user: IdIndex,
+    /// First held exit by the id of an entry that has not come yet.
+    exits: IdIndex,
+    bids: Ladder,
+    asks: Ladder,
+    /// Stops by their price: those that a rising market reaches, and those that a falling one does.
+    buy_stops: Ladder,
+    sell_stops: Ladder,
+    stops: u32,
+    trailing: Vec<u32>,
+    waiting: Vec<u32>,
+    /// Live orders that count as watched: trailing stops, and orders with a minimum.
+    watched: [u32; 2],
+    expiries: Expiries,
+    /// Orders that are to become active, from `followed` on.
+    follow_ups: Vec<FollowUp>,
+    followed: usize,
+    /// Orders that a command goes through; empty between commands.
+    scratch: Vec<(u64, u32)>,
+    call: Vec<auction::Step>,
+}
+
+impl Default for OrderBook {
+    fn default() -> Self {
+        OrderBook::new(&Definition::default())
+    }
+}
+
+impl OrderBook {
+    /// An empty book in continuous trading.
+    ///
+    /// # Panics
+    /// If the definition is not [sound](Definition::is_sound).
+    pub fn new(definition: &Definition) -> OrderBook {
+        assert!(definition.is_sound(), "a definition is checked before it gets here");
+        let mut book = OrderBook {
+            definition: *definition,
+            phase: Phase::Continuous,
+            until: 0,
+            time: 0,
+            day_ends: Millis::MAX,
+            last: 0,
+            auctioned: 0,
+            corridor: (0, Price::MAX),
+            arrivals: 0,
+            depth_sequence: 0,
+            order_sequence: 0,
+            live: [0; 2],
+            orders: Slab::default(),
+            extras: Slab::default(),
+            levels: Slab::default(),
+            accounts: Slab::default(),
+            index: IdIndex::default(),
+            by_user: IdIndex::default(),
+            exits: IdIndex::default(),
+            bids: Ladder::new(Side::Buy),
+            asks: Ladder::new(Side::Sell),
+            buy_stops: Ladder::new(Side::Sell),
+            sell_stops: Ladder::new(Side::Buy),
+            stops: 0,
+            trailing: Vec::new(),
+            waiting: Vec::new(),
+            watched: [0; 2],
+            expiries: Expiries::default(),
+            follow_ups: Vec::new(),
+            followed: 0,
+            scratch: Vec::new(),
+            call: Vec::new(),
+        };
+        book.set_corridor();
+        book
+    }
+
+    /// Makes room for so many live orders, so that growing does not happen in the middle of trading.
+    pub fn reserve(&mut self, orders: usize) {
+        self.orders.reserve(orders);
+        self.index.reserve(orders);
+    }
+
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When the volatility auction ends.
+    pub fn until(&self) -> Option<Millis> {
+        (self.phase == Phase::VolatilityAuction).then_some(self.until)
+    }
+
+    pub fn last_price(&self) -> Option<Price> {
+        (self.last != 0).then_some(self.last)
+    }
+
+    /// Number of live orders: resting, stopped, waiting and held.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    pub fn best(&self, side: Side) -> Option<Price> {
+        let level = self.ladder(side).best();
+        (level != NONE).then(|| self.levels[level].price)
+    }
+
+    /// L1.
+    pub fn quote(&self) -> Quote {
+        let best = |side| self.depth(side).next().map(|level: DepthLevel| (level.price, level.quantity));
+        Quote { bid: best(Side::Buy), ask: best(Side::Sell) }
+    }
+
+    /// Levels of one side, best first.
+    pub fn depth(&self, side: Side) -> impl Iterator<Item = DepthLevel> + '_ {
+        self.ladder(side).iter().map(|index| {
+            let level = &self.levels[index];
+            DepthLevel { price: level.price, quantity: level.quantity, orders: level.orders }
+        })
+    }
+
+    /// See [`checksum`].
+    pub fn checksum(&self) -> u32 {
+        let side = |side| self.depth(side).map(|level| (level.price, level.quantity));
+        checksum(side(Side::Buy), side(Side::Sell))
+    }
+
+    /// Resting orders of one side in the order in which they would be filled.
+    pub fn queue(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
+        self.ladder(side).iter().flat_map(move |level| self.chain(level)).map(|slot| self.resting(slot))
+    }
+
+    /// The oldest order of each level of one side, best level first.
+    pub fn fronts(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
+        self.ladder(side).iter().map(|level| self.resting(self.levels[level].first))
+    }
+
+    /// A resting order.
+    pub fn get(&self, order: OrderId) -> Option<RestingOrder> {
+        let slot = self.find(order);
+        (slot != NONE && self.orders[slot].place == Place::Resting).then(|| self.resting(slot))
+    }
+
+    /// Where a live order is.
+    pub fn locate(&self, order: OrderId) -> Option<Whereabouts> {
+        let slot = self.find(order);
+        if slot == NONE {
+            return None;
+        }
+        let found = &self.orders[slot];
+        Some(match found.place {
+            Place::Resting => {
+                let before = self.chain(found.level).take_while(|&at| at != slot);
+                let (ahead, orders) =
+                    before.fold((0, 0), |(sum, count), at| (sum + self.orders[at].open, count + 1));
+                Whereabouts::Resting { ahead, orders }
+            }
+            Place::Stopped => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
+            Place::Waiting => Whereabouts::Waiting,
+            _ => Whereabouts::Held,
+        })
+    }
+
+    #[inline]
+    fn find(&self, order: OrderId) -> u32 {
+        self.index.find(order.0)
+    }
+
+    fn chain(&self, level: LevelIndex) -> impl Iterator<Item = u32> + '_ {
+        let mut at = self.levels[level].first;
+        core::iter::from_fn(move || {
+            let slot = at;
+            (slot != NONE).then(|| {
+                at = self.orders[slot].next;
+                slot
+            })
+        })
+    }
+
+    fn resting(&self, slot: u32) -> RestingOrder {
+        let order = &self.orders[slot];
+        RestingOrder {
+            order: order.id,
+            user: self.accounts[order.account].user,
+            side: order.side,
+            price: self.levels[order.level].price,
+            open: order.open,
+            hidden: if order.extra == NONE { 0 } else { self.extras[order.extra].hidden },
+        }
+    }
+
+    #[inline]
+    fn ladder(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        }
+    }
+
+    #[inline]
+    fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
+        match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        }
+    }
+}
