@@ -284,7 +284,7 @@ impl Ledger {
                     }
                     Reason::Delisted => *command == Command::SetPhase(Phase::Delisted),
                     // Also of a fill-or-kill order, where a link took out some of what it reached for.
-                    Ioc => !market && new.time_in_force.is_immediate(),
+                    Ioc => !market && new.time_in_force == TimeInForce::Ioc,
                     Fok => !market && new.time_in_force == TimeInForce::Fok,
                     NoOppositeQuote | Protection => market,
                     Budget => market && new.budget > 0,

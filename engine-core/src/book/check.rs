@@ -47,7 +47,7 @@ impl OrderBook {
                 resting += orders as usize;
             }
         }
-        let (mut orders, mut stops, mut held, mut ending) = (0, 0, 0, 0);
+        let (mut orders, mut stops, mut held, mut ending, mut linked) = (0, 0, 0, 0, 0);
         let mut watched = [0, 0];
         for account in self.accounts() {
             let (mut count, mut slot, mut previous) = (0, account.first, NONE);
@@ -64,6 +64,7 @@ impl OrderBook {
                 if extra.exit != NONE {
                     assert_eq!(self.extra(extra.exit).entry, slot, "an exit knows its entry");
                 }
+                linked += u32::from(extra.peer != NONE);
                 ending += usize::from(extra.expiry != NONE);
                 match order.place {
                     Place::Resting => {}
@@ -85,6 +86,7 @@ impl OrderBook {
         assert_eq!(orders, self.orders.used(), "no slot is lost");
         assert_eq!(live, self.live, "side sums");
         assert_eq!(stops, self.stops, "stops");
+        assert_eq!(linked, 2 * self.links, "linked orders");
         assert_eq!(watched, self.watched, "watched orders");
         assert_eq!(ending, self.expiries.len(), "orders with an end");
         assert!(self.expiries.is_sound(&self.extras), "ends");

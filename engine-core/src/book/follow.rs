@@ -253,13 +253,13 @@ impl OrderBook {
             return;
         }
         self.watch(slot, -1);
+        let peer = self.untie(slot);
         let extra = self.extras[index];
         self.expiries.remove(&mut self.extras, extra.expiry);
         self.extras.free(index);
         self.dismiss(slot);
-        if extra.peer != NONE {
-            self.extra_mut(extra.peer).peer = NONE;
-            self.end(extra.peer, Reason::Linked, sink);
+        if peer != NONE {
+            self.end(peer, Reason::Linked, sink);
         }
         if extra.exit != NONE {
             self.entry_ended(extra.exit, extra.filled, sink);
@@ -268,12 +268,21 @@ impl OrderBook {
 
     /// One cancels the other: the order has traded or was triggered.
     pub(super) fn cancel_peer<S: Sink>(&mut self, slot: u32, sink: &mut S) {
+        let peer = self.untie(slot);
+        if peer != NONE {
+            self.end(peer, Reason::Linked, sink);
+        }
+    }
+
+    /// The order no longer has a link; what it was linked to, or [`NONE`].
+    pub(super) fn untie(&mut self, slot: u32) -> u32 {
         let peer = self.extra(slot).peer;
         if peer != NONE {
             self.extra_mut(slot).peer = NONE;
             self.extra_mut(peer).peer = NONE;
-            self.end(peer, Reason::Linked, sink);
+            self.links -= 1;
         }
+        peer
     }
 
     /// Links a new order; whether it is an exit that is held now.
@@ -284,6 +293,7 @@ impl OrderBook {
                 let peer = self.find(other);
                 let (entry, entry_id) = (self.extra(peer).entry, self.extra(peer).entry_id);
                 self.extra_mut(peer).peer = slot;
+                self.links += 1;
                 let extra = self.extra_mut(slot);
                 (extra.peer, extra.entry, extra.entry_id) = (peer, entry, entry_id);
                 self.orders[peer].place == Place::Held
@@ -350,7 +360,7 @@ impl OrderBook {
             if self.orders[slot].place == Place::Held {
                 self.leave(slot);
             }
-            self.extra_mut(slot).peer = NONE;
+            self.untie(slot);
         }
         for slot in both.into_iter().filter(|&slot| slot != NONE) {
             self.end(slot, reason, sink);

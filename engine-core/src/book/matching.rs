@@ -1,7 +1,7 @@
 //! Fills in continuous trading (`RULES.md` §3).
 
 use super::OrderBook;
-use super::store::Order;
+use super::store::{Order, Place};
 use crate::event::{Event, Fill, OrderRef, Party, Reason};
 use crate::feed::{OrderChange, Sink};
 use crate::ladder::{LevelIndex, NONE};
@@ -239,9 +239,10 @@ impl OrderBook {
             if !taker.side.accepts(taker.limit, price) || price < self.corridor.0 || price > self.corridor.1 {
                 return false;
             }
-            let (here, goes_on) = match taker.self_trade {
-                SelfTrade::Allow => (level.quantity + level.hidden, true),
-                _ => self.reach_of_level(taker, index),
+            let (here, goes_on) = if taker.self_trade == SelfTrade::Allow && self.links == 0 {
+                (level.quantity + level.hidden, true)
+            } else {
+                self.reach_of_level(taker, index)
             };
             if here >= left {
                 return true;
@@ -254,22 +255,34 @@ impl OrderBook {
         false
     }
 
-    /// What of a level a taker under a self-trade rule would be filled by, and whether it gets beyond the level.
+    /// What of a level a taker would be filled by where some orders there may be its own or linked, and whether it gets
+    /// beyond the level.
     fn reach_of_level(&self, taker: &Taker, index: LevelIndex) -> (Quantity, bool) {
-        let level = &self.levels[index];
-        let mut others = 0;
+        let (mut shown, mut total) = (0, 0);
         for slot in self.chain(index) {
-            let own = taker.is_own(&self.orders[slot]);
-            match (own, taker.self_trade) {
-                (true, SelfTrade::CancelOldest) => {}
-                (true, _) => return (others, false),
-                (false, SelfTrade::CancelOldest) => others += self.total(slot),
-                (false, _) => others += self.orders[slot].open,
+            if taker.is_own(&self.orders[slot]) {
+                if taker.self_trade == SelfTrade::CancelOldest {
+                    continue;
+                }
+                // Hidden parts come after everything that is displayed at the level, and so after this.
+                return (shown, false);
+            }
+            let peer = self.extra(slot).peer;
+            if peer == NONE || !self.comes_before(peer, slot) {
+                shown += self.orders[slot].open;
+                total += self.total(slot);
             }
         }
-        match taker.self_trade {
-            SelfTrade::CancelOldest => (others, true),
-            _ => (level.quantity + level.hidden, true),
+        (total, true)
+    }
+
+    /// Whether the first of two orders of a side rests before the second, which rests: its first fill would cancel a
+    /// linked one.
+    fn comes_before(&self, first: u32, second: u32) -> bool {
+        let (a, b) = (&self.orders[first], &self.orders[second]);
+        a.place == Place::Resting && {
+            let (price, other) = (self.levels[a.level].price, self.levels[b.level].price);
+            if price == other { a.arrival < b.arrival } else { b.side.accepts(price, other) }
         }
     }
 }

@@ -113,6 +113,8 @@ pub struct OrderBook {
     /// Live orders that count as watched: trailing stops, and orders with a minimum.
     watched: [u32; 2],
     expiries: Expiries,
+    /// Pairs of live orders of which one cancels the other.
+    links: u32,
     /// Orders that are to become active, from `followed` on.
     follow_ups: Vec<FollowUp>,
     followed: usize,
@@ -163,6 +165,7 @@ impl OrderBook {
             waiting: Vec::new(),
             watched: [0; 2],
             expiries: Expiries::default(),
+            links: 0,
             follow_ups: Vec::new(),
             followed: 0,
             scratch: Vec::new(),

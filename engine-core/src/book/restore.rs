@@ -297,6 +297,8 @@ impl OrderBook {
                 return Err("a link to an order that does not fit");
             }
             self.extra_mut(slot).peer = other;
+            // Counted once for the two of them.
+            self.links += u32::from(self.extra(other).peer == slot);
         }
         if let Some(entry) = extra.entry {
             self.extra_mut(slot).entry_id = entry;

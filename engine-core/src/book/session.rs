@@ -71,8 +71,9 @@ impl OrderBook {
                 self.leave(slot);
             }
             if self.orders[slot].extra != NONE {
+                self.untie(slot);
                 let extra = self.extra_mut(slot);
-                (extra.peer, extra.exit, extra.entry) = (NONE, NONE, NONE);
+                (extra.exit, extra.entry) = (NONE, NONE);
             }
         }
         all.sort_unstable();

@@ -739,12 +739,18 @@ impl ReferenceMarket {
         let passes_over = order.new.self_trade == SelfTrade::CancelOldest;
         let makers = self.side(order.new.side.opposite());
         let mut sum: u128 = 0;
+        // The first fill of a maker takes out what it is linked to.
+        let mut gone: Vec<OrderId> = vec![];
         for maker in &makers {
             if !self.acceptable(order, maker.price) || !self.inside_corridors(maker.price) {
                 break;
             }
+            if gone.contains(&maker.new.order) {
+                continue;
+            }
             if own(maker) {
                 if passes_over {
+                    gone.extend(maker.partner);
                     continue;
                 }
                 break;
@@ -753,6 +759,7 @@ impl ReferenceMarket {
             let ends_here =
                 !passes_over && makers.iter().any(|other| other.price == maker.price && own(other));
             sum += u128::from(if ends_here { maker.shown } else { maker.open });
+            gone.extend(maker.partner);
         }
         sum.min(u128::from(order.open)) as Quantity
     }
