@@ -5,6 +5,7 @@
 //! word and new ids no search at all; scattered ids cost a page each. Deleting moves the table's entries behind back,
 //! so nothing is left behind that would have to be swept up. Nothing ever walks the table in its order.
 
+use crate::book::touch;
 use crate::ladder::NONE;
 use alloc::vec::Vec;
 
@@ -127,8 +128,8 @@ impl IdIndex {
     pub(crate) fn reserve(&mut self, ids: usize) {
         // One page more for the ends of the row.
         let pages = ids.div_ceil(IDS as usize) + 1;
-        self.pages.reserve(pages.saturating_sub(self.pages.len()));
-        self.free.reserve(pages.saturating_sub(self.free.len()));
+        touch(&mut self.pages, pages, Page([NONE; IDS as usize]));
+        touch(&mut self.free, pages, NONE);
         if pages * 2 > self.table.len() {
             self.grow(pages);
         }

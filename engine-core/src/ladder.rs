@@ -118,6 +118,21 @@ impl Ladder {
         if leaf.occupied >> slot & 1 == 1 { leaf.slots[slot] } else { NONE }
     }
 
+    /// As [`Ladder::find`], for any price and without remembering where it was.
+    pub(crate) fn peek(&self, price: Price) -> LevelIndex {
+        if price > KEY_MASK >> 1 {
+            return NONE;
+        }
+        let key = self.key(price);
+        let leaf = if key >> BITS == self.hot_number { self.hot } else { self.descend(key >> BITS) };
+        if leaf == NONE {
+            return NONE;
+        }
+        let leaf = &self.nodes[leaf as usize];
+        let slot = key as usize % WAYS;
+        if leaf.occupied >> slot & 1 == 1 { leaf.slots[slot] } else { NONE }
+    }
+
     /// Puts a level at a price that has none.
     #[inline]
     pub(crate) fn insert(&mut self, price: Price, level: LevelIndex) {
@@ -344,6 +359,7 @@ mod tests {
                         model.insert(key, n as u32);
                     }
                 }
+                prop_assert_eq!(ladder.peek(price), ladder.find(price));
                 prop_assert_eq!(ladder.best(), model.values().next().copied().unwrap_or(NONE));
                 prop_assert!(ladder.iter().eq(model.values().copied()));
                 prop_assert_eq!(ladder.nodes.len() == ladder.free.len(), model.is_empty(), "nodes are given back");

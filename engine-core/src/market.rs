@@ -104,6 +104,11 @@ impl Market {
         self.book.reserve(orders);
     }
 
+    /// See [`OrderBook::look_ahead`].
+    pub fn look_ahead(&self, commands: &[Command]) {
+        self.book.look_ahead(commands);
+    }
+
     pub fn book(&self) -> &OrderBook {
         &self.book
     }

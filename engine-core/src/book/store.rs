@@ -82,6 +82,27 @@ pub(super) struct Extra {
     pub filled: Quantity,
 }
 
+impl Order {
+    /// What stands in a slot that was never used.
+    pub(super) const NOBODY: Order = Order {
+        id: OrderId(0),
+        open: 0,
+        arrival: 0,
+        previous: NONE,
+        next: NONE,
+        level: NONE,
+        extra: NONE,
+        account: NONE,
+        account_previous: NONE,
+        account_next: NONE,
+        group: 0,
+        side: Side::Buy,
+        place: Place::None,
+        self_trade: SelfTrade::Allow,
+        manner: Manner { post_only: PostOnly::No, cancel_on_disconnect: false },
+    };
+}
+
 impl Extra {
     pub(super) const PLAIN: Extra = Extra {
         price: 0,
@@ -166,19 +187,31 @@ impl<T> Slab<T> {
         self.free.push(slot);
     }
 
-    pub(super) fn reserve(&mut self, count: usize) {
-        let more = count.saturating_sub(self.values.len());
-        self.values.reserve(more);
-        // Slots come back only after they were used.
-        self.free.reserve(count.saturating_sub(self.free.len()));
-    }
-
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.values.iter()
     }
 
     pub(super) fn used(&self) -> usize {
         self.values.len() - self.free.len()
+    }
+}
+
+impl<T: Copy> Slab<T> {
+    /// Makes room for so many values, and writes to all of it once: memory that the system has only promised costs far
+    /// more at its first use.
+    pub(super) fn reserve(&mut self, count: usize, filler: T) {
+        touch(&mut self.values, count, filler);
+        // Slots come back only after they were used.
+        touch(&mut self.free, count, NONE);
+    }
+}
+
+/// Makes room for `count` values in all, and writes to what is new of it.
+pub(crate) fn touch<T: Copy>(values: &mut Vec<T>, count: usize, filler: T) {
+    let used = values.len();
+    if count > values.capacity() {
+        values.resize(count, filler);
+        values.truncate(used);
     }
 }
 
