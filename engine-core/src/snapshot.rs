@@ -9,7 +9,7 @@
 //! | 1 | plain limit orders |
 //! | 2 | definition, phase, every kind of order, feeds' counters; prices and arrivals as differences |
 
-use crate::book::{OrderBook, Parts, SavedExtra, SavedOrder, SavedPlace};
+use crate::book::{MAX_COUNT, OrderBook, Parts, SavedExtra, SavedOrder, SavedPlace};
 use crate::bytes::{Reader, Writer, crc32};
 use crate::candle::Candle;
 use crate::codec::{Choice, CodecError, Field};
@@ -131,6 +131,9 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
     let sequence = from.number()?;
     let time = from.number()?;
     let day_offset_s = from.number()?;
+    if sequence > MAX_COUNT {
+        return Err(SnapshotError::Impossible("a counter beyond what can have been counted"));
+    }
     if day_offset_s > MAX_DAY_OFFSET_S {
         return Err(SnapshotError::Impossible("a time zone more than a day ahead"));
     }

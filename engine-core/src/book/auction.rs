@@ -160,7 +160,8 @@ impl OrderBook {
         self.live[side as usize] -= quantity;
         if extra != NONE {
             self.extras[extra].hidden -= hidden;
-            self.extras[extra].filled += quantity;
+            let extra = &mut self.extras[extra];
+            extra.filled = extra.filled.saturating_add(quantity);
             self.levels[level].hidden -= hidden;
         }
         if shown == 0 {

@@ -499,7 +499,7 @@ impl OrderBook {
             extra.minimum = 0;
             extra.all_or_none = false;
             extra.hidden = 0;
-            extra.filled += filled;
+            extra.filled = extra.filled.saturating_add(filled);
             if filled > 0 {
                 self.cancel_peer(slot, sink);
             }

@@ -173,7 +173,8 @@ impl OrderBook {
         sink.event(taker.fill(Party { order: id, user, price, remaining }, price, quantity));
         self.orders[maker].open -= quantity;
         self.levels[level].quantity -= quantity;
-        self.extra_mut(maker).filled += quantity;
+        let extra = self.extra_mut(maker);
+        extra.filled = extra.filled.saturating_add(quantity);
         if quantity < shown {
             self.tell_order(OrderChange::Changed { order: id, quantity: shown - quantity }, sink);
             self.tell_depth(side, level, sink);

@@ -26,7 +26,7 @@ mod session;
 mod store;
 
 pub use auction::Indicative;
-pub(crate) use restore::{Parts, SavedExtra, SavedOrder, SavedPlace};
+pub(crate) use restore::{MAX_COUNT, Parts, SavedExtra, SavedOrder, SavedPlace};
 pub(crate) use store::touch;
 
 use crate::command::{Command, Replace};

@@ -69,6 +69,9 @@ pub(crate) struct SavedOrder {
     pub extra: Option<SavedExtra>,
 }
 
+/// The highest number that a snapshot's counters may have.
+pub(crate) const MAX_COUNT: u64 = i64::MAX as u64;
+
 /// Why saved orders cannot be a book.
 pub(crate) type Impossible = &'static str;
 
@@ -152,6 +155,11 @@ impl OrderBook {
     pub(crate) fn from_parts(parts: &Parts, time: Millis) -> Result<OrderBook, Impossible> {
         if !parts.definition.is_sound() {
             return Err("an unsound definition");
+        }
+        // Counted from 1 they get nowhere near it, and from here on they cannot overflow.
+        if [parts.arrivals, parts.depth_sequence, parts.order_sequence].iter().any(|&count| count > MAX_COUNT)
+        {
+            return Err("a counter beyond what can have been counted");
         }
         if parts.last > MAX_PRICE || parts.auctioned > MAX_PRICE {
             return Err("a price too large");

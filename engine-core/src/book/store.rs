@@ -78,7 +78,8 @@ pub(super) struct Extra {
     /// What an exit is held for: an entry's slot, or its id while it has not come.
     pub entry: u32,
     pub entry_id: OrderId,
-    /// An entry's fills so far.
+    /// An entry's fills so far. Replacing it again and again can take them beyond any bound, and then they stay there: only
+    /// what is below an exit's quantity matters.
     pub filled: Quantity,
 }
 
