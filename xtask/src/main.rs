@@ -20,6 +20,7 @@ cargo xtask COMMAND
   up [FLAGS]       set up what is missing, build everything, and run the exchange on http://127.0.0.1:8080
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
+                   STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
   bench [--json F] measure; print a table, write every figure to F
     --flow G       the core runs the golden flow G
   components       build the functions as WebAssembly components into target/components

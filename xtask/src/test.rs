@@ -57,6 +57,10 @@ fn run(count: &mut Count) -> Result<()> {
         components::check()
     })?;
     step("page", "build", || web::build(&toolchain))?;
+    // What the tests of determinism run in wasmtime and in Chromium.
+    step("core module", "the core as WebAssembly", || {
+        toolchain.cargo(&["build", "--release", "-p", "engine-core", "--example", "state_hash_wasm"]).run()
+    })?;
     step("build", "the exchange", || {
         cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()
     })?;

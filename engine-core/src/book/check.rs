@@ -63,6 +63,7 @@ impl OrderBook {
                 }
                 if extra.exit != NONE {
                     assert_eq!(self.extra(extra.exit).entry, slot, "an exit knows its entry");
+                    assert!(self.orders[extra.exit].place == Place::Held, "an entry's exits are held");
                 }
                 linked += u32::from(extra.peer != NONE);
                 ending += usize::from(extra.expiry != NONE);

@@ -275,14 +275,16 @@ impl OrderBook {
             SavedPlace::Resting => !immediate && extra.minimum == 0 && extra.trigger == Trigger::None,
             SavedPlace::Waiting => !immediate && extra.minimum > 0 && extra.trigger == Trigger::None,
             SavedPlace::Stopped => extra.trigger != Trigger::None,
-            SavedPlace::Held => extra.entry.is_some(),
+            SavedPlace::Held => true,
         };
+        let held = extra.entry.is_some() == (saved.place == SavedPlace::Held);
         let trigger = match extra.trigger {
             Trigger::None => true,
             Trigger::Stop(price) | Trigger::Trailing(price) => (1..=MAX_PRICE).contains(&price),
         };
         let hidden_fits = hidden == 0 || (saved.place == SavedPlace::Resting && extra.display > 0);
         if !fits
+            || !held
             || !trigger
             || !hidden_fits
             || extra.minimum > saved.open
