@@ -8,13 +8,47 @@ use serde_json::Value;
 /// The core as a bare module, to be compared with the native one.
 const CORE: &str = "target/wasm/wasm32-unknown-unknown/release/examples/flow_wasm.wasm";
 
+/// The benches of the core are a workspace of their own, and so is what they build.
+const BENCHES: [&str; 6] =
+    ["--release", "--manifest-path", "benches/Cargo.toml", "--target-dir", "target/benches", "--quiet"];
+const CORE_BENCH: &str = "target/benches/release/core-bench";
+const FLOWS: &str = "target/wasm/wasm32-unknown-unknown/release/flows_wasm.wasm";
+
 pub fn bench(arguments: &[String]) -> Result<()> {
+    match arguments.split_first() {
+        Some((what, rest)) if what == "core" => core(rest),
+        Some((what, rest)) if what == "count" => {
+            build_benches()?;
+            program(CORE_BENCH, ["count"].into_iter().chain(rest.iter().map(String::as_str))).run()
+        }
+        _ => exchange(arguments),
+    }
+}
+
+fn build_benches() -> Result<()> {
+    cargo(["build"].into_iter().chain(BENCHES)).run()
+}
+
+/// The core's rows, beside those of other order books, and in WebAssembly.
+fn core(arguments: &[String]) -> Result<()> {
+    let toolchain = setup::wasm()?;
+    setup::npm("tests/browser")?;
+    let browser = setup::browser()?;
+    build_benches()?;
+    let wasm = ["build", "--release", "--manifest-path", "benches/Cargo.toml", "-p", "flows-wasm", "--quiet"];
+    toolchain.cargo(&wasm).run()?;
+    let flags = ["--wasm", FLOWS, "--browser"].into_iter().chain(arguments.iter().map(String::as_str));
+    program(CORE_BENCH, flags).env("CHROME", &browser.to_string_lossy()).run()
+}
+
+/// Everything together, from the front door on.
+fn exchange(arguments: &[String]) -> Result<()> {
     let (mut json, mut flow) = (None, "engine-core/tests/golden/own.csv.gz");
     for pair in arguments.chunks(2) {
         match pair {
             [flag, file] if flag == "--json" => json = Some(file),
             [flag, file] if flag == "--flow" => flow = file,
-            _ => bail!("usage: cargo xtask bench [--json FILE] [--flow GOLDEN.csv[.gz]]"),
+            _ => bail!("usage: cargo xtask bench [core | count] [--json FILE] [--flow GOLDEN.csv[.gz]]"),
         }
     }
     let toolchain = setup::wasm()?;

@@ -21,8 +21,11 @@ cargo xtask COMMAND
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
                    STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
-  bench [--json F] measure; print a table, write every figure to F
+  bench [--json F] measure the exchange; print a table, write every figure to F
     --flow G       the core runs the golden flow G
+  bench core       measure the core's rows, beside other order books and in WebAssembly
+                   --rows W1,W2  --rounds N  --quick  --alone  --json F
+  bench count      instructions a command, under valgrind; --append LABEL keeps them in benches/instructions.csv
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
   web              build the page into web/dist
