@@ -3,6 +3,7 @@
 //! Numbers in LEB128, as short as they can be; signed ones in zigzag; strings and byte strings with their length before them.
 
 use crate::codec::CodecError;
+#[cfg(feature = "wire")]
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -36,6 +37,7 @@ impl Writer {
         self.number((value << 1 ^ value >> 63) as u64);
     }
 
+    #[cfg(feature = "wire")]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
@@ -98,6 +100,7 @@ impl<'a> Reader<'a> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
+    #[cfg(feature = "wire")]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], CodecError> {
         let length = usize::try_from(self.number()?).map_err(|_| CodecError::Truncated)?;
         let (bytes, rest) = self.bytes.split_at_checked(length).ok_or(CodecError::Truncated)?;
@@ -105,6 +108,7 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    #[cfg(feature = "wire")]
     pub(crate) fn string(&mut self) -> Result<String, CodecError> {
         core::str::from_utf8(self.bytes()?).map(String::from).map_err(|_| CodecError::NotText)
     }

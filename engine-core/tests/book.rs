@@ -1,8 +1,10 @@
 //! Every rule of a market by one small example. `RULES.md` has the rules, `model.rs` the proof.
 
+use engine_core::book::Whereabouts;
 use engine_core::command::{Command, MassCancel, NewOrder, Replace};
 use engine_core::definition::{Definition, Limits, TickRow, TickTable};
 use engine_core::event::Event;
+use engine_core::feed::{DepthChange, OrderChange, Report};
 use engine_core::market::Market;
 use engine_core::types::{
     Link, Millis, OrderId, OrderType, Phase, PostOnly, Price, Quantity, SelfTrade, Side, TimeInForce,
@@ -189,6 +191,16 @@ fn fill_or_kill_takes_all_or_nothing() {
 }
 
 #[test]
+fn fill_or_kill_counts_only_one_of_two_linked_orders() {
+    let mut stage = Stage::new();
+    stage.add(sell(1, 1, 100, 5));
+    stage.add(NewOrder { link: Link::Other(OrderId(1)), ..sell(2, 1, 101, 5) });
+    let fok = |order, quantity| NewOrder { time_in_force: TimeInForce::Fok, ..buy(order, 2, 101, quantity) };
+    assert_eq!(stage.add(fok(3, 8)), ["cancelled 8 of 3 fok"]);
+    assert_eq!(stage.add(fok(4, 5)), ["4 with 1: 5 at 100", "cancelled 5 of 2 linked"]);
+}
+
+#[test]
 fn a_market_order_stops_at_its_protection_price() {
     let mut stage = Stage::new();
     assert_eq!(stage.add(market(1, 2, Side::Buy, 8)), ["rejected 1 no_opposite_quote"]);
@@ -249,6 +261,17 @@ fn a_trailing_stop_follows_the_market_and_never_turns_back() {
     // 105 less 3.
     stage.trade(102);
     assert_eq!(stage.queue(Side::Sell), [(1, 5)]);
+}
+
+#[test]
+fn a_trailing_stop_has_no_price_before_the_first_trade() {
+    let mut stage = Stage::new();
+    stage.add(NewOrder { trigger: Trigger::Trailing(3), ..buy(1, 1, 110, 5) });
+    stage.add(NewOrder { trigger: Trigger::Trailing(3), ..sell(2, 1, 90, 5) });
+    let stops = |stage: &Stage| [1, 2].map(|order| stage.market.book().locate(OrderId(order)));
+    assert_eq!(stops(&stage), [0, 0].map(|at| Some(Whereabouts::Stopped { at })));
+    stage.trade(100);
+    assert_eq!(stops(&stage), [103, 97].map(|at| Some(Whereabouts::Stopped { at })));
 }
 
 #[test]
@@ -474,6 +497,23 @@ fn one_cancels_the_other_in_auctions_too_and_what_is_crossed_then_is_auctioned_a
 }
 
 #[test]
+fn an_auction_is_over_when_links_leave_nobody_on_one_side() {
+    // One on this side for two on the other, who could fill it if they were not linked.
+    for one in Side::BOTH {
+        let mut stage = Stage::new();
+        stage.phase(Phase::PreOpen);
+        let order = |order, user, side, quantity| NewOrder { side, ..buy(order, user, 100, quantity) };
+        stage.add(order(1, 1, one, 20));
+        stage.add(order(2, 2, one.opposite(), 10));
+        stage.add(NewOrder { link: Link::Other(OrderId(2)), ..order(3, 2, one.opposite(), 10) });
+        let fill = if one == Side::Buy { "1 with 2: 10 at 100" } else { "2 with 1: 10 at 100" };
+        let auction = ["continuous", "auction: 20 at 100, 0 over", fill, "cancelled 10 of 3 linked"];
+        assert_eq!(stage.phase(Phase::Continuous), auction);
+        assert_eq!(stage.depth(one), [(100, 10)]);
+    }
+}
+
+#[test]
 fn a_jump_of_the_price_calls_an_auction_that_ends_by_time() {
     let definition = Definition { dynamic_band: 300, volatility_auction_ms: 2_000, ..Definition::default() };
     let mut stage = Stage::with(definition);
@@ -545,6 +585,59 @@ fn orders_end_when_their_time_is_over() {
     assert_eq!(stage.after(1), ["cancelled 5 of 3 expired"]);
 }
 
+#[test]
+fn ends_come_in_their_order_whatever_was_cancelled_before() {
+    let mut stage = Stage::new();
+    // Ends are kept in a tree. This one has late ends in one branch and early ones in the other, which has to stay as it
+    // is when an order of the late branch goes.
+    for (order, end) in (1..).zip([10, 50, 20, 60, 70, 30, 40, 80]) {
+        stage.add(NewOrder { time_in_force: TimeInForce::Gtd(START + end), ..buy(order, 1, 100, 1) });
+    }
+    assert_eq!(stage.cancel(4, 1), ["cancelled 1 of 4 user"]);
+    for (order, end) in [(1, 10), (3, 20), (6, 30), (7, 40), (2, 50), (5, 70), (8, 80)] {
+        stage.now = START + end - 1;
+        assert_eq!(stage.send(Command::Tick), NOTHING);
+        assert_eq!(stage.after(1), [format!("cancelled 1 of {order} expired")]);
+    }
+}
+
+// What is told of the book
+
+#[test]
+fn each_change_of_the_book_is_told_once() {
+    let level = |side, quantity, orders| DepthChange { side, price: 100, quantity, orders };
+    let added =
+        |order, side, quantity| OrderChange::Added { order: OrderId(order), side, price: 100, quantity };
+    let changed = |order, quantity| OrderChange::Changed { order: OrderId(order), quantity };
+    let removed = |order| OrderChange::Removed { order: OrderId(order) };
+    let told = |stage: &mut Stage, command| {
+        let mut report = Report::default();
+        stage.market.apply(stage.now, &command, &mut report);
+        (report.depth, report.orders)
+    };
+
+    // An iceberg is taken first, and comes back behind the other one.
+    let mut stage = Stage::new();
+    stage.add(NewOrder { display: 2, ..sell(1, 1, 100, 5) });
+    stage.add(sell(2, 1, 100, 3));
+    let (depth, orders) = told(&mut stage, Command::Add(buy(3, 2, 100, 4)));
+    assert_eq!(depth, [level(Side::Sell, 3, 1), level(Side::Sell, 5, 2), level(Side::Sell, 3, 2)]);
+    assert_eq!(orders, [removed(1), added(1, Side::Sell, 2), changed(2, 1)]);
+    // Part of what the iceberg shows.
+    stage.cancel(2, 1);
+    let (depth, orders) = told(&mut stage, Command::Add(buy(4, 2, 100, 1)));
+    assert_eq!((depth, orders), (vec![level(Side::Sell, 1, 1)], vec![changed(1, 1)]));
+
+    // In an auction too: the buy has some left, the sell has not.
+    let mut stage = Stage::new();
+    stage.phase(Phase::PreOpen);
+    stage.add(buy(1, 1, 100, 5));
+    stage.add(sell(2, 2, 100, 3));
+    let (depth, orders) = told(&mut stage, Command::SetPhase(Phase::Continuous));
+    assert_eq!(depth, [level(Side::Buy, 2, 1), level(Side::Sell, 0, 0)]);
+    assert_eq!(orders, [changed(1, 2), removed(2)]);
+}
+
 // What orders must look like
 
 #[test]
@@ -606,6 +699,9 @@ fn terms_that_exclude_each_other_are_refused() {
         NewOrder { budget: 100, ..plain },
         NewOrder { post_only: PostOnly::Reject, time_in_force: TimeInForce::Ioc, ..plain },
         NewOrder { display: 2, all_or_none: true, ..plain },
+        // Values that cancel each other out bit by bit are there all the same.
+        NewOrder { display: 1, all_or_none: true, ..plain },
+        NewOrder { display: 2, minimum: 2, ..plain },
         NewOrder { all_or_none: true, minimum: 2, ..plain },
         NewOrder { minimum: 11, ..plain },
         NewOrder { trigger: Trigger::Stop(0), ..plain },

@@ -6,6 +6,7 @@
 mod bench;
 mod command;
 mod components;
+mod fuzz;
 mod setup;
 mod test;
 mod up;
@@ -26,6 +27,7 @@ cargo xtask COMMAND
   bench core       measure the core's rows, beside other order books and in WebAssembly
                    --rows W1,W2  --rounds N  --quick  --alone  --json F
   bench count      instructions a command, under valgrind; --append LABEL keeps them in benches/instructions.csv
+  fuzz [SECONDS]   feed the core's decoders and its book what may break them, a minute for each of three targets
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
   web              build the page into web/dist
@@ -45,6 +47,7 @@ fn main() -> Result<()> {
         "up" => up::up(&rest),
         "test" => test::test(),
         "bench" => bench::bench(&rest),
+        "fuzz" => fuzz::fuzz(&rest),
         "components" => {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
@@ -65,7 +68,8 @@ fn main() -> Result<()> {
         "fmt" => command::cargo(["fmt", "--all"]).run(),
         "lint" => test::lint(),
         "clean" => {
-            for folder in ["target", "web/dist", "web/node_modules", "tests/browser/node_modules"] {
+            let built = ["target", "engine-core/fuzz/target", "web/dist"];
+            for folder in built.into_iter().chain(["web/node_modules", "tests/browser/node_modules"]) {
                 if Path::new(folder).exists() {
                     std::fs::remove_dir_all(folder)?;
                 }

@@ -105,16 +105,15 @@ impl OrderBook {
     fn trade_at<S: Sink>(&mut self, outcome: &Indicative, sink: &mut S) {
         let &Indicative { price, quantity, surplus, .. } = outcome;
         sink.event(Event::Auctioned { price, quantity, surplus });
-        let mut left = quantity;
-        while left > 0 {
+        // At this price one side is used up, and then it is over.
+        loop {
             let (bid, ask) = (self.bids.best(), self.asks.best());
             if bid == NONE || ask == NONE || self.levels[bid].price < price || self.levels[ask].price > price
             {
                 break;
             }
             let (buy, sell) = (self.levels[bid].first, self.levels[ask].first);
-            let quantity = self.total(buy).min(self.total(sell)).min(left);
-            left -= quantity;
+            let quantity = self.total(buy).min(self.total(sell));
             let buyer = self.auction_party(buy, quantity);
             let seller = self.auction_party(sell, quantity);
             sink.event(Event::Filled(Fill {

@@ -195,17 +195,11 @@ impl OrderBook {
 
     /// A held exit is no longer one: its entry, or the list of those that wait for theirs, forgets both exits.
     fn release(&mut self, slot: u32) {
-        let (entry, entry_id, peer) = {
-            let extra = self.extra(slot);
-            (extra.entry, extra.entry_id, extra.peer)
-        };
+        let (entry, entry_id) = (self.extra(slot).entry, self.extra(slot).entry_id);
         if entry != NONE {
             self.extra_mut(entry).exit = NONE;
-        } else {
-            let head = self.exits_for(entry_id);
-            if head == slot || (head != NONE && head == peer) {
-                self.exits.remove(entry_id.0);
-            }
+        } else if self.exits_for(entry_id) == slot {
+            self.exits.remove(entry_id.0);
         }
     }
 
@@ -355,11 +349,7 @@ impl OrderBook {
     /// Ends two exits, each for this reason.
     fn end_both<S: Sink>(&mut self, exit: u32, reason: Reason, sink: &mut S) {
         let both = self.both(exit);
-        // The list of held exits knows the first of the two alone: it goes with whichever ends first.
         for slot in both.into_iter().filter(|&slot| slot != NONE) {
-            if self.orders[slot].place == Place::Held {
-                self.leave(slot);
-            }
             self.untie(slot);
         }
         for slot in both.into_iter().filter(|&slot| slot != NONE) {

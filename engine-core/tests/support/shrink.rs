@@ -1,9 +1,11 @@
 //! From a long list of commands that goes wrong to a short one.
 
-/// Removes what can be removed while `fails` goes on to hold: delta debugging, with a bound on its attempts.
+/// Removes what can be removed while `fails` goes on to hold: delta debugging, with a bound on its attempts, which
+/// `PROPTEST_MAX_SHRINK_ITERS` sets as it sets that of proptest.
 pub fn minimise<T: Clone>(items: &[T], mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut items = items.to_vec();
-    let mut attempts = 5_000;
+    let set = std::env::var("PROPTEST_MAX_SHRINK_ITERS").ok().and_then(|text| text.parse().ok());
+    let mut attempts: u32 = set.unwrap_or(5_000);
     let mut part = items.len().div_ceil(2).max(1);
     loop {
         let mut removed = false;
