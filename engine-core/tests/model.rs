@@ -290,7 +290,7 @@ impl Ledger {
                     Budget => market && new.budget > 0,
                     WouldTake => new.post_only != PostOnly::No,
                     MinimumQuantity => new.time_in_force == TimeInForce::Ioc,
-                    Volatility => market || new.time_in_force.is_immediate(),
+                    Volatility | WrongPhase => market || new.time_in_force.is_immediate(),
                     Expired => match new.time_in_force {
                         TimeInForce::Gtd(end) => end <= self.now,
                         TimeInForce::Day => true,
@@ -497,7 +497,7 @@ fn the_flows_reach_everything() {
 
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut reasons: HashSet<(&str, Reason)> = HashSet::new();
-    let (mut live, mut places) = (0, HashSet::new());
+    let (mut live, mut due, mut places) = (0, 0, HashSet::new());
     for seed in 1..=20 {
         let mut reference = ReferenceMarket::new(SEOUL_DAY_OFFSET_S);
         for (time, command) in flow(seed, 5_000) {
@@ -526,6 +526,7 @@ fn the_flows_reach_everything() {
             }
             live = live.max(reference.live().len());
             places.extend(reference.live().iter().map(|order| format!("{:?}", order.place)));
+            due += reference.live().iter().filter(|order| order.due).count();
         }
     }
     eprintln!("{seen:#?}");
@@ -565,11 +566,13 @@ fn the_flows_reach_everything() {
         ("ReplaceRejected", Reason::WouldTake),
         ("ReplaceRejected", Reason::StaleOrder),
         ("ReplaceRejected", Reason::WrongPhase),
+        ("Cancelled", Reason::Volatility),
         ("CancelRejected", Reason::NotOwner),
     ] {
         assert!(reasons.contains(&(name, reason)), "no {name} {reason:?}");
     }
     assert!(live > 200, "{live} orders at most");
+    assert!(due > 0, "no order is due");
     for place in [Place::Resting, Place::Stopped, Place::Waiting, Place::Held] {
         assert!(places.contains(&format!("{place:?}")), "none is {place:?}");
     }

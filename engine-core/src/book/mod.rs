@@ -3,7 +3,8 @@
 //! - `store`: where orders, levels and accounts live, and how they are chained
 //! - `entry`: new orders, and what refuses them · `change`: cancel, replace, mass cancel, define
 //! - `matching`: fills in continuous trading · `auction`: fills at one price
-//! - `follow`: what follows from a fill: stops, links, exits, waiting orders · `session`: phases and time
+//! - `follow`: what follows from a fill: stops, links, exits · `waiting`: orders that wait for enough on the other side ·
+//!   `session`: phases and time
 //!
 //! Orders live in a slab and are chained into the queue of their price level; levels live in a second slab and are found
 //! through one ladder a side. An order with something special about it (hidden, an end, a trigger, a link) has that in
@@ -24,6 +25,7 @@ mod matching;
 mod restore;
 mod session;
 mod store;
+mod waiting;
 
 pub use auction::Indicative;
 pub(crate) use restore::{MAX_COUNT, Parts, SavedExtra, SavedOrder, SavedPlace};
@@ -39,6 +41,7 @@ use alloc::vec::Vec;
 use expiry::Expiries;
 use follow::FollowUp;
 use store::{Account, Extra, Level, Order, Place, Slab};
+use waiting::Wanting;
 
 /// How many commands are looked at together.
 const LOOK_AHEAD: usize = 16;
@@ -114,7 +117,13 @@ pub struct OrderBook {
     sell_stops: Ladder,
     stops: u32,
     trailing: Vec<u32>,
+    /// Stopped orders whose price the pass before a volatility auction has reached, by arrival.
+    due: Vec<u32>,
     waiting: Vec<u32>,
+    /// What the waiting orders of each side lack. Not part of the state.
+    wanting: [Wanting; 2],
+    /// Waiting orders that may have enough, between a survey and their test.
+    able: Vec<(u64, u32)>,
     /// Live orders that count as watched: trailing stops, and orders with a minimum.
     watched: [u32; 2],
     expiries: Expiries,
@@ -167,7 +176,10 @@ impl OrderBook {
             sell_stops: Ladder::new(Side::Buy),
             stops: 0,
             trailing: Vec::new(),
+            due: Vec::new(),
             waiting: Vec::new(),
+            wanting: [Wanting::default(); 2],
+            able: Vec::new(),
             watched: [0; 2],
             expiries: Expiries::default(),
             links: 0,
@@ -180,7 +192,8 @@ impl OrderBook {
         book
     }
 
-    /// Makes room for so many live orders, so that growing does not happen in the middle of trading.
+    /// Makes room for so many live orders and their ids, so that these do not grow in the middle of trading. Levels, accounts
+    /// and what is special about orders grow with the first that come, and are kept then.
     pub fn reserve(&mut self, orders: usize) {
         self.orders.reserve(orders, Order::NOBODY);
         self.index.reserve(orders);
@@ -267,7 +280,7 @@ impl OrderBook {
                     before.fold((0, 0), |(sum, count), at| (sum + self.orders[at].open, count + 1));
                 Whereabouts::Resting { ahead, orders }
             }
-            Place::Stopped => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
+            Place::Stopped | Place::Due => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
             Place::Waiting => Whereabouts::Waiting,
             _ => Whereabouts::Held,
         })
