@@ -33,7 +33,7 @@ pub(crate) use store::touch;
 
 use crate::command::{Command, Replace};
 use crate::definition::Definition;
-use crate::feed::{Quote, checksum};
+use crate::feed::{Quote, checksum, order_checksum};
 use crate::index::IdIndex;
 use crate::ladder::{Ladder, LevelIndex, NONE};
 use crate::types::{Millis, OrderId, Phase, Price, Quantity, Side, UserId};
@@ -248,6 +248,12 @@ impl OrderBook {
     pub fn checksum(&self) -> u32 {
         let side = |side| self.depth(side).map(|level| (level.price, level.quantity));
         checksum(side(Side::Buy), side(Side::Sell))
+    }
+
+    /// See [`order_checksum`].
+    pub fn order_checksum(&self) -> u32 {
+        let side = |side| self.queue(side).map(|order| (order.order, order.price, order.open));
+        order_checksum(side(Side::Buy), side(Side::Sell))
     }
 
     /// Resting orders of one side in the order in which they would be filled.
