@@ -43,6 +43,8 @@ use follow::FollowUp;
 use store::{Account, Extra, Level, Order, Place, Slab};
 use waiting::Wanting;
 
+/// Live orders from which on a book is larger than most processors' caches: at a line each, 32 MiB.
+const LARGE: usize = 1 << 19;
 /// How many commands are looked at together.
 const LOOK_AHEAD: usize = 16;
 
@@ -293,8 +295,12 @@ impl OrderBook {
     }
 
     /// Looks at what these commands will touch, so that a book that is larger than the processor's cache is waited for once
-    /// and not for each of them in turn. It changes nothing: for hosts that have several commands at hand.
+    /// and not for each of them in turn. It changes nothing, and costs next to nothing while the book is small: for hosts that
+    /// have several commands at hand.
     pub fn look_ahead(&self, commands: &[Command]) {
+        if self.len() < LARGE {
+            return;
+        }
         let mut sum = 0;
         for commands in commands.chunks(LOOK_AHEAD) {
             let mut slots = [NONE; LOOK_AHEAD];
