@@ -32,3 +32,4 @@ pub mod stream;
 pub mod subscribe;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod timer;
