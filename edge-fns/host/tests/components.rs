@@ -64,7 +64,8 @@ async fn every_component_answers_without_a_trap() {
             }
             "sweeper" | "stale-connections" | "trades-backup" | "aggregator" => {
                 let timer = Timer { name: handler.into(), due: 1 };
-                host.timer(handler, &timer).await.unwrap().unwrap();
+                // These back ends say nothing that makes sense: an error is an answer, a trap is none.
+                let _: Result<(), edge_fns::capability::Error> = host.timer(handler, &timer).await.unwrap();
             }
             _ => {
                 for method in ["GET", "POST", "DELETE", "PATCH", "PUT"] {
