@@ -501,8 +501,11 @@ fn drop_oldest(keyspace: &mut Keyspace, keys: &[String], args: &[Value]) -> Resu
     let [key] = keys else { return Err(Error::Invalid("drop_oldest takes 1 key".into())) };
     let Some(list) = keyspace.list(key)? else { return Ok(Reply::Integer(0)) };
     let taken = args.iter().zip(list.iter().rev()).take_while(|(expected, value)| expected == value).count();
-    if taken > 0 {
-        keyspace.ltrim(key, 0, (list.len() - taken) as i64 - 1)?;
+    match list.len() - taken {
+        _ if taken == 0 => {}
+        // Not a trim: a bound of -1 would mean the last one.
+        0 => keyspace.remove(key),
+        left => keyspace.ltrim(key, 0, left as i64 - 1)?,
     }
     Ok(Reply::Integer(taken as i64))
 }
