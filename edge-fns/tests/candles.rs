@@ -16,6 +16,8 @@ const SYMBOL: &str = "TEST";
 /// Ten minutes before midnight in Seoul.
 const START: u64 = 1_765_897_200 - 600;
 
+type Run = fn(&Market) -> Result<(), Error>;
+
 /// An exchange whose minutes close one after another.
 #[derive(Clone)]
 struct Market {
@@ -292,8 +294,7 @@ fn they_may_end_after_any_call() {
         }
     }
     market.quiet(200_000);
-    let runs: [(&str, fn(&Market) -> Result<(), Error>); 2] =
-        [("backup", Market::back_up), ("aggregator", Market::aggregate)];
+    let runs: [(&str, Run); 2] = [("backup", Market::back_up), ("aggregator", Market::aggregate)];
     for (name, run) in runs {
         let straight = market.clone();
         let first = straight.memory.calls();
