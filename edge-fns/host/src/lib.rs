@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod limits;
 mod metrics;
+pub mod sources;
 mod worlds;
 
 pub use backends::{Backends, SystemBase};
