@@ -6,27 +6,24 @@ use crate::backends::embedded::cache::EmbeddedCache;
 use crate::backends::embedded::hub::Hub;
 use crate::backends::embedded::store::Store;
 use crate::backends::embedded::streams::EmbeddedStreams;
-use crate::consumers::{self, Consumers};
 use crate::demo_grant::DemoGrant;
 use crate::engine::{self, Engine, MARKET_DATA_SCRIPT, Notifier, market_data_script};
+use crate::event_sources::{self, CONSUMERS, EventSources, FILLS, TIMERS};
 use crate::gateway::{Gateway, Page, Settings};
 use anyhow::{Context, bail};
 use edge_fns::capability::cache::Command;
 use edge_fns::capability::{Cache, Wallet};
+use edge_host::sources::stream::Reading;
 use edge_host::{EdgeHost, Limits, SystemBase};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use streamer::Streamer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-const FILLS: &str = "supernoba-fills";
-/// The functions that consume the fills stream.
-const CONSUMERS: [&str; 2] = ["fill-processor", "history-saver"];
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
@@ -42,6 +39,9 @@ pub struct Options {
     /// Folder of the function components
     #[arg(long, default_value = "target/components")]
     pub components: PathBuf,
+    /// Look so often (ms) for changed components and take them without a stop; 0: only when sent SIGHUP
+    #[arg(long, default_value_t = 1000)]
+    pub reload_ms: u64,
     /// Folder of the built page
     #[arg(long, default_value = "web/dist")]
     pub web: PathBuf,
@@ -71,7 +71,8 @@ pub struct Exchange {
     stop: watch::Sender<bool>,
     gateway: JoinHandle<std::io::Result<()>>,
     engine: Engine,
-    consumers: Consumers,
+    sources: EventSources,
+    functions: EdgeHost,
     streamer: JoinHandle<()>,
     cache: Arc<EmbeddedCache>,
     /// Held as long as the process uses the folder.
@@ -133,23 +134,28 @@ impl Exchange {
             engine::Options::default(),
         )
         .await?;
-        let consumers = Consumers::start(
-            &consumers::Backends {
+        let sources = EventSources::start(
+            &event_sources::Backends {
                 log: streams.clone(),
                 checkpoints: streams.clone(),
                 dead_letters: Arc::new(store.clone()),
                 functions: functions.clone(),
+                now: Arc::new(now_ms),
             },
             FILLS,
             &CONSUMERS,
+            &TIMERS,
             &stopping,
-        )
-        .await?;
+        )?;
+        if options.reload_ms > 0 {
+            let period = Duration::from_millis(options.reload_ms);
+            tokio::spawn(functions.clone().watch(period, stopping.clone()));
+        }
         let streamer =
             Streamer::new(cache.clone(), hub.clone(), Some(cache.watch()), streamer::Options::default());
         let streamer = tokio::spawn(streamer.run(stopping.clone()));
 
-        let positions = consumers.positions();
+        let readings = sources.readings();
         let page = match Page::load(&options.web) {
             Ok(page) => page,
             Err(error) => {
@@ -158,7 +164,7 @@ impl Exchange {
             }
         };
         let gateway = Gateway {
-            functions,
+            functions: functions.clone(),
             auth,
             hub,
             store,
@@ -171,12 +177,13 @@ impl Exchange {
                 version: env!("CARGO_PKG_VERSION"),
             }),
             counters: engine.counters.clone(),
-            lags: Arc::new(move || lags(streams.as_ref(), positions())),
+            readings: Arc::new(readings),
+            lag: Arc::new(move |reading: &Reading| lag(streams.as_ref(), reading)),
             started,
             stop: stopping,
         };
         let gateway = tokio::spawn(gateway.serve(listener));
-        Ok(Exchange { address, stop, gateway, engine, consumers, streamer, cache, _lock: lock })
+        Ok(Exchange { address, stop, gateway, engine, sources, functions, streamer, cache, _lock: lock })
     }
 
     /// Stops in the order of the flow, so that what was accepted is carried through.
@@ -184,7 +191,7 @@ impl Exchange {
         self.stop.send_replace(true);
         self.gateway.await??;
         self.engine.stop().await;
-        self.consumers.stopped().await;
+        self.sources.stopped().await;
         self.streamer.await?;
         self.cache.flush()?;
         Ok(())
@@ -209,7 +216,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     );
     println!("Ctrl-C stops it.");
     let demo = if options.demo { Some(crate::demo::start(exchange.address, &options.symbols)) } else { None };
-    interrupted().await?;
+    interrupted(&exchange.functions).await?;
     println!("stopping …");
     if let Some(demo) = demo {
         demo.abort();
@@ -217,13 +224,21 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     exchange.stop().await
 }
 
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-        _ = terminate.recv() => {}
+/// Waits for the end; at SIGHUP the components are loaded anew.
+async fn interrupted(functions: &EdgeHost) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => {
+                if let Err(error) = functions.reload().await {
+                    tracing::error!(%error, "the components cannot be loaded anew");
+                }
+            }
+        }
     }
-    Ok(())
 }
 
 /// Makes the folder this process' own.
@@ -266,12 +281,11 @@ async fn list_symbols(cache: &dyn Cache, symbols: &[String]) -> anyhow::Result<(
     Ok(())
 }
 
-fn lags(log: &EmbeddedStreams, positions: Vec<(String, u32, u64)>) -> Vec<(String, u32, u64)> {
-    let lag = |(consumer, shard, position): (String, u32, u64)| {
-        let last = log.last_now(FILLS, shard).unwrap_or(position);
-        (consumer, shard, last.saturating_sub(position))
-    };
-    positions.into_iter().map(lag).collect()
+/// Records of the shard that this consumer has not done with.
+fn lag(log: &EmbeddedStreams, reading: &Reading) -> u64 {
+    let last = log.last_now(FILLS, reading.shard).unwrap_or_default();
+    let at = event_sources::sequence(reading.checkpoint.as_deref()).unwrap_or_default();
+    last.saturating_sub(at)
 }
 
 fn now_ms() -> u64 {

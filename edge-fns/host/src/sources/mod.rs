@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Whether to stop; that nobody is left who could say so is a stop too.
-fn stopped(stop: &watch::Receiver<bool>) -> bool {
+pub(crate) fn stopped(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
 }
 
@@ -23,7 +23,7 @@ async fn told_to_stop(stop: &watch::Receiver<bool>) {
 }
 
 /// Waits for this time; true if the process stops meanwhile.
-async fn waited(time: Duration, stop: &watch::Receiver<bool>) -> bool {
+pub(crate) async fn waited(time: Duration, stop: &watch::Receiver<bool>) -> bool {
     tokio::select! {
         biased;
         () = told_to_stop(stop) => true,

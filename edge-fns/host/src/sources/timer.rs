@@ -6,6 +6,7 @@
 //! slept. After a call that failed the next one comes when it is due, not before.
 
 use super::{stopped, waited};
+use crate::EdgeHost;
 use async_trait::async_trait;
 use edge_fns::capability::Millis;
 use std::sync::Arc;
@@ -20,6 +21,26 @@ const LOOK: Duration = Duration::from_secs(30);
 #[async_trait]
 pub trait Alarm: Send + Sync {
     async fn fire(&self, due: Millis) -> Result<(), String>;
+}
+
+/// A function of a host, as what is called.
+#[derive(Clone)]
+pub struct Function {
+    pub host: EdgeHost,
+    pub handler: String,
+    /// The timer's name.
+    pub name: String,
+}
+
+#[async_trait]
+impl Alarm for Function {
+    async fn fire(&self, due: Millis) -> Result<(), String> {
+        let timer = crate::Timer { name: self.name.clone(), due };
+        match self.host.timer(&self.handler, &timer).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 /// What becomes of ticks that passed while they could not be handed over.

@@ -31,12 +31,12 @@ impl Source {
     /// before, it leaves everything after the last checkpoint to be handed over once more.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         while !stopped(&stop) {
-            self.from_checkpoint(&stop).await;
+            self.run_on(&stop).await;
         }
     }
 
     /// Returns when told to stop, or when a lane has panicked: then the shard is taken up again from its checkpoint.
-    async fn from_checkpoint(&self, stop: &watch::Receiver<bool>) {
+    async fn run_on(&self, stop: &watch::Receiver<bool>) {
         let Some(mut after) = self.checkpoint(stop).await else { return };
         self.meter.passed(after.clone());
         let shared = Arc::new(Lanes {
