@@ -35,16 +35,25 @@ const MAPPING: Mapping = Mapping {
     last_pause: Duration::from_secs(10),
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
+/// The consumers that tell users what happens: on a stream that they meet for the first time, they begin at its end.
+const TELLERS: [&str; 2] = ["notifier", "user-notify"];
 
-/// Function, and when it runs.
-pub const TIMERS: [(&str, Schedule); 4] = [
-    // A few seconds after the minute, when the engine's clock has closed its candles.
-    ("aggregator", Schedule { offset: Duration::from_secs(5), ..Schedule::every(MINUTE) }),
-    ("trades-backup", Schedule { missed: Missed::Once, ..Schedule::every(Duration::from_secs(600)) }),
-    ("stale-connections", Schedule { at_start: true, ..Schedule::every(Duration::from_secs(300)) }),
-    ("sweeper", Schedule { at_start: true, ..Schedule::every(Duration::from_secs(15)) }),
-];
+/// A function that runs now and then: at the start, to mend what the last process left, and then at every full period.
+pub const fn every(function: &'static str, period: Duration) -> (&'static str, Schedule) {
+    (function, Schedule { missed: Missed::Once, at_start: true, ..Schedule::every(period) })
+}
+
+/// Lets the functions that tell users what happens begin with what happens from now on, where they have not begun yet.
+pub async fn begin_at_the_end(log: &dyn Log, checkpoints: &dyn Checkpoints) -> Result<()> {
+    for function in TELLERS {
+        for shard in 0..log.shards(FILLS)? {
+            if checkpoints.get(function, FILLS, shard).await? == 0 {
+                checkpoints.set(function, FILLS, shard, log.last(FILLS, shard).await?).await?;
+            }
+        }
+    }
+    Ok(())
+}
 
 #[derive(Clone)]
 pub struct Backends {

@@ -8,12 +8,13 @@ use crate::backends::embedded::store::Store;
 use crate::backends::embedded::streams::EmbeddedStreams;
 use crate::demo_grant::DemoGrant;
 use crate::engine::{self, Engine, MARKET_DATA_SCRIPT, Notifier, market_data_script};
-use crate::event_sources::{self, CONSUMERS, EventSources, FILLS, TIMERS};
+use crate::event_sources::{self, CONSUMERS, EventSources, FILLS};
 use crate::gateway::{Gateway, Page, Settings};
 use anyhow::{Context, bail};
 use edge_fns::capability::cache::Command;
 use edge_fns::capability::{Cache, Wallet};
 use edge_host::sources::stream::Reading;
+use edge_host::sources::timer::Schedule;
 use edge_host::{EdgeHost, Limits, SystemBase};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -60,9 +61,33 @@ pub struct Options {
     /// Stock of each symbol that a new account starts with
     #[arg(long, default_value_t = 10_000)]
     pub demo_stock: u64,
+    /// Seconds between two looks for orders that broke off
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sweep_every: u64,
+    /// Seconds between two aggregations of closed candles
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub aggregate_every: u64,
+    /// Seconds between two backups of closed candles
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub backup_every: u64,
+    /// Seconds between two looks for connections that are no more
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub stale_every: u64,
     /// Refuse test users (`?userId=test-NAME&testMode=true`)
     #[arg(long)]
     pub no_test_mode: bool,
+}
+
+impl Options {
+    fn timers(&self) -> [(&'static str, Schedule); 4] {
+        let timer = |function, seconds| event_sources::every(function, Duration::from_secs(seconds));
+        [
+            timer("sweeper", self.sweep_every),
+            timer("aggregator", self.aggregate_every),
+            timer("trades-backup", self.backup_every),
+            timer("stale-connections", self.stale_every),
+        ]
+    }
 }
 
 /// A running exchange.
@@ -134,6 +159,7 @@ impl Exchange {
             engine::Options::default(),
         )
         .await?;
+        event_sources::begin_at_the_end(streams.as_ref(), streams.as_ref()).await?;
         let sources = EventSources::start(
             &event_sources::Backends {
                 log: streams.clone(),
@@ -144,7 +170,7 @@ impl Exchange {
             },
             FILLS,
             &CONSUMERS,
-            &TIMERS,
+            &options.timers(),
             &stopping,
         )?;
         if options.reload_ms > 0 {

@@ -137,6 +137,11 @@ impl wit::config::Host for Call {
     async fn get(&mut self, name: String) -> Answer<Option<String>> {
         let shared = self.shared.clone();
         if !config::grants(self.world.handler, &name) {
+            tracing::warn!(
+                handler = self.world.handler,
+                name,
+                "a function asked for configuration that it may not read"
+            );
             return Ok(Err(Error::Denied(format!("{name:?} is not among what this function may read"))));
         }
         self.ask(shared.backends.base.config(&name), |value| value).await

@@ -5,7 +5,7 @@
 //! no other, whatever the deployment sets.
 
 /// Handler, and the names that it may read.
-const GRANTS: [(&str, &[&str]); 9] = [
+const GRANTS: [(&str, &[&str]); 10] = [
     ("order-router", &["ALLOW_TEST_MODE", "ORDERS_TABLE", "KINESIS_ORDERS_STREAM"]),
     ("orders", &["ALLOW_TEST_MODE", "ORDERS_TABLE", "KINESIS_ORDERS_STREAM"]),
     ("admin", &["ALLOW_TEST_MODE"]),
@@ -13,6 +13,7 @@ const GRANTS: [(&str, &[&str]); 9] = [
     ("connect", &["ALLOW_TEST_MODE"]),
     ("chart-data", &["DAY_OFFSET_S"]),
     ("aggregator", &["DAY_OFFSET_S"]),
+    ("trades-backup", &["DAY_OFFSET_S"]),
     ("fill-processor", &["ORDERS_TABLE"]),
     ("sweeper", &["ORDERS_TABLE", "KINESIS_ORDERS_STREAM"]),
 ];
