@@ -7,19 +7,18 @@
 //! This crate must not match orders (that is `engine-core`) and must not know a function's business rules (that is
 //! `edge-fns`): it connects them to the world.
 //!
-//! - [`backends`]: what is stored and where · [`engine`]: the shard threads · [`consumers`]: batches of the fills stream
-//!   to their functions · [`timers`]: functions that run now and then · [`auth`]: accounts and tokens · [`gateway`]: the doors · [`up`]: all of it in one process
+//! - [`backends`]: what is stored and where · [`engine`]: the shard threads · [`event_sources`]: batches of the fills
+//!   stream, and times, to their functions · [`auth`]: accounts and tokens · [`gateway`]: the doors · [`up`]: all of it in one process
 //! - tools that trade through the front door: [`replay`], [`demo`], [`bench`], over [`client`]
 
 pub mod auth;
 pub mod backends;
 pub mod bench;
 pub mod client;
-pub mod consumers;
 pub mod demo;
 pub mod demo_grant;
 pub mod engine;
+pub mod event_sources;
 pub mod gateway;
 pub mod replay;
-pub mod timers;
 pub mod up;

@@ -6,15 +6,15 @@ use crate::backends::embedded::cache::EmbeddedCache;
 use crate::backends::embedded::hub::Hub;
 use crate::backends::embedded::store::Store;
 use crate::backends::embedded::streams::EmbeddedStreams;
-use crate::backends::{Checkpoints, Log};
-use crate::consumers::{self, Consumers};
 use crate::demo_grant::DemoGrant;
 use crate::engine::{self, Engine, MARKET_DATA_SCRIPT, Notifier, market_data_script};
+use crate::event_sources::{self, CONSUMERS, EventSources, FILLS};
 use crate::gateway::{Gateway, Page, Settings};
-use crate::timers::{Schedule, Timers};
 use anyhow::{Context, bail};
 use edge_fns::capability::cache::Command;
 use edge_fns::capability::{Cache, Wallet};
+use edge_host::sources::stream::Reading;
+use edge_host::sources::timer::Schedule;
 use edge_host::{EdgeHost, Limits, SystemBase};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,12 +25,6 @@ use streamer::Streamer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-const FILLS: &str = "supernoba-fills";
-/// The functions that consume the fills stream.
-const CONSUMERS: [&str; 4] = ["fill-processor", "history-saver", "notifier", "user-notify"];
-/// Those of them that tell users what happens: on a stream that they meet for the first time, they begin at its end.
-const TELLERS: [&str; 2] = ["notifier", "user-notify"];
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
@@ -46,6 +40,9 @@ pub struct Options {
     /// Folder of the function components
     #[arg(long, default_value = "target/components")]
     pub components: PathBuf,
+    /// Look so often (ms) for changed components and take them without a stop; 0: only when sent SIGHUP
+    #[arg(long, default_value_t = 1000)]
+    pub reload_ms: u64,
     /// Folder of the built page
     #[arg(long, default_value = "web/dist")]
     pub web: PathBuf,
@@ -82,13 +79,13 @@ pub struct Options {
 }
 
 impl Options {
-    fn schedules(&self) -> [Schedule; 4] {
-        let schedule = |function, seconds| Schedule { function, every: Duration::from_secs(seconds) };
+    fn timers(&self) -> [(&'static str, Schedule); 4] {
+        let timer = |function, seconds| event_sources::every(function, Duration::from_secs(seconds));
         [
-            schedule("sweeper", self.sweep_every),
-            schedule("aggregator", self.aggregate_every),
-            schedule("trades-backup", self.backup_every),
-            schedule("stale-connections", self.stale_every),
+            timer("sweeper", self.sweep_every),
+            timer("aggregator", self.aggregate_every),
+            timer("trades-backup", self.backup_every),
+            timer("stale-connections", self.stale_every),
         ]
     }
 }
@@ -99,8 +96,8 @@ pub struct Exchange {
     stop: watch::Sender<bool>,
     gateway: JoinHandle<std::io::Result<()>>,
     engine: Engine,
-    consumers: Consumers,
-    timers: Timers,
+    sources: EventSources,
+    functions: EdgeHost,
     streamer: JoinHandle<()>,
     cache: Arc<EmbeddedCache>,
     /// Held as long as the process uses the folder.
@@ -162,25 +159,29 @@ impl Exchange {
             engine::Options::default(),
         )
         .await?;
-        begin_at_the_end(streams.as_ref(), streams.as_ref()).await?;
-        let consumers = Consumers::start(
-            &consumers::Backends {
+        event_sources::begin_at_the_end(streams.as_ref(), streams.as_ref()).await?;
+        let sources = EventSources::start(
+            &event_sources::Backends {
                 log: streams.clone(),
                 checkpoints: streams.clone(),
                 dead_letters: Arc::new(store.clone()),
                 functions: functions.clone(),
+                now: Arc::new(now_ms),
             },
             FILLS,
             &CONSUMERS,
+            &options.timers(),
             &stopping,
-        )
-        .await?;
-        let timers = Timers::start(&functions, &options.schedules(), Arc::new(now_ms), &stopping);
+        )?;
+        if options.reload_ms > 0 {
+            let period = Duration::from_millis(options.reload_ms);
+            tokio::spawn(functions.clone().watch(period, stopping.clone()));
+        }
         let streamer =
             Streamer::new(cache.clone(), hub.clone(), Some(cache.watch()), streamer::Options::default());
         let streamer = tokio::spawn(streamer.run(stopping.clone()));
 
-        let positions = consumers.positions();
+        let readings = sources.readings();
         let page = match Page::load(&options.web) {
             Ok(page) => page,
             Err(error) => {
@@ -189,7 +190,7 @@ impl Exchange {
             }
         };
         let gateway = Gateway {
-            functions,
+            functions: functions.clone(),
             auth,
             hub,
             store,
@@ -202,12 +203,13 @@ impl Exchange {
                 version: env!("CARGO_PKG_VERSION"),
             }),
             counters: engine.counters.clone(),
-            lags: Arc::new(move || lags(streams.as_ref(), positions())),
+            readings: Arc::new(readings),
+            lag: Arc::new(move |reading: &Reading| lag(streams.as_ref(), reading)),
             started,
             stop: stopping,
         };
         let gateway = tokio::spawn(gateway.serve(listener));
-        Ok(Exchange { address, stop, gateway, engine, consumers, timers, streamer, cache, _lock: lock })
+        Ok(Exchange { address, stop, gateway, engine, sources, functions, streamer, cache, _lock: lock })
     }
 
     /// Stops in the order of the flow, so that what was accepted is carried through.
@@ -215,8 +217,7 @@ impl Exchange {
         self.stop.send_replace(true);
         self.gateway.await??;
         self.engine.stop().await;
-        self.consumers.stopped().await;
-        self.timers.stopped().await;
+        self.sources.stopped().await;
         self.streamer.await?;
         self.cache.flush()?;
         Ok(())
@@ -241,7 +242,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     );
     println!("Ctrl-C stops it.");
     let demo = if options.demo { Some(crate::demo::start(exchange.address, &options.symbols)) } else { None };
-    interrupted().await?;
+    interrupted(&exchange.functions).await?;
     println!("stopping …");
     if let Some(demo) = demo {
         demo.abort();
@@ -249,13 +250,21 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     exchange.stop().await
 }
 
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupt = tokio::signal::ctrl_c() => interrupt?,
-        _ = terminate.recv() => {}
+/// Waits for the end; at SIGHUP the components are loaded anew.
+async fn interrupted(functions: &EdgeHost) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => return Ok(interrupt?),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => {
+                if let Err(error) = functions.reload().await {
+                    tracing::error!(%error, "the components cannot be loaded anew");
+                }
+            }
+        }
     }
-    Ok(())
 }
 
 /// Makes the folder this process' own.
@@ -298,24 +307,11 @@ async fn list_symbols(cache: &dyn Cache, symbols: &[String]) -> anyhow::Result<(
     Ok(())
 }
 
-/// Lets the functions that tell users what happens begin with what happens from now on, where they have not begun yet.
-async fn begin_at_the_end(log: &dyn Log, checkpoints: &dyn Checkpoints) -> anyhow::Result<()> {
-    for function in TELLERS {
-        for shard in 0..log.shards(FILLS)? {
-            if checkpoints.get(function, FILLS, shard).await? == 0 {
-                checkpoints.set(function, FILLS, shard, log.last(FILLS, shard).await?).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn lags(log: &EmbeddedStreams, positions: Vec<(String, u32, u64)>) -> Vec<(String, u32, u64)> {
-    let lag = |(consumer, shard, position): (String, u32, u64)| {
-        let last = log.last_now(FILLS, shard).unwrap_or(position);
-        (consumer, shard, last.saturating_sub(position))
-    };
-    positions.into_iter().map(lag).collect()
+/// Records of the shard that this consumer has not done with.
+fn lag(log: &EmbeddedStreams, reading: &Reading) -> u64 {
+    let last = log.last_now(FILLS, reading.shard).unwrap_or_default();
+    let at = event_sources::sequence(reading.checkpoint.as_deref()).unwrap_or_default();
+    last.saturating_sub(at)
 }
 
 fn now_ms() -> u64 {

@@ -3,6 +3,7 @@
 use crate::command::program;
 use crate::setup::WasmToolchain;
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use wit_component::{ComponentEncoder, DecodedWasm};
@@ -16,19 +17,17 @@ const LARGEST: usize = 250 << 10;
 pub fn build(toolchain: &WasmToolchain) -> Result<()> {
     toolchain.cargo(&["build", "-p", "edge-component", "--examples", "--profile", "component"]).run()?;
     std::fs::create_dir_all(COMPONENTS)?;
-    let modules = modules()?;
+    let modules = modules(Path::new(MODULES))?;
     for module in &modules {
         let name = component_name(module)?;
         let target = Path::new(COMPONENTS).join(format!("{name}.wasm"));
         if is_newer(&target, module)? {
             continue;
         }
-        let optimised = optimise(module)?;
-        let component = ComponentEncoder::default()
-            .module(&optimised)
-            .and_then(|encoder| encoder.validate(true).encode())
-            .with_context(|| format!("{} cannot be made a component", module.display()))?;
-        std::fs::write(&target, component)?;
+        // In one step, since a running exchange may be looking.
+        let new = target.with_extension("new");
+        std::fs::write(&new, component(module)?)?;
+        std::fs::rename(new, target)?;
     }
     // A function that is no more must not be served from an old build.
     let names: BTreeSet<String> =
@@ -43,13 +42,83 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
     Ok(())
 }
 
+fn component(module: &Path) -> Result<Vec<u8>> {
+    let optimised = optimise(module)?;
+    ComponentEncoder::default()
+        .module(&optimised)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .with_context(|| format!("{} cannot be made a component", module.display()))
+}
+
+/// Builds everything twice, from copies of the sources in two new folders, and fails where the bytes differ.
+pub fn check_twice(toolchain: &WasmToolchain) -> Result<()> {
+    let base = std::env::temp_dir().join(format!("supernoba-twice-{}", std::process::id()));
+    // Names of different lengths: a path that got in would move what comes after it.
+    let folders = [base.join("a"), base.join("the-second-copy/of-everything")];
+    let built = folders.iter().map(|folder| build_copy(toolchain, folder)).collect::<Result<Vec<_>>>();
+    std::fs::remove_dir_all(&base).with_context(|| format!("cannot remove {}", base.display()))?;
+    let [first, second] = &built?[..] else { bail!("two builds were to be compared") };
+    println!("{:<18} {:<64}", "component", "SHA-256 of both builds");
+    let mut wrong = Vec::new();
+    for (name, bytes) in first {
+        let hash = sha256(bytes);
+        println!("{name:<18} {hash}");
+        let same = |(_, other): &&(String, Vec<u8>)| other == bytes;
+        if second.iter().find(|(other, _)| other == name).filter(same).is_none() {
+            wrong.push(name.as_str());
+        }
+    }
+    if first.len() != second.len() || !wrong.is_empty() {
+        bail!("these components differ between two builds: {}", wrong.join(", "));
+    }
+    Ok(())
+}
+
+/// The components of a copy of the sources, by name.
+fn build_copy(toolchain: &WasmToolchain, folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    // What is tracked, and what is new; not what was built.
+    let listed = program("git", ["ls-files", "--cached", "--others", "--exclude-standard"]).quiet()?;
+    for file in String::from_utf8(listed.stdout)?.lines() {
+        let target = folder.join(file);
+        std::fs::create_dir_all(target.parent().context("a file without a folder")?)?;
+        if Path::new(file).is_file() {
+            std::fs::copy(file, target)?;
+        }
+    }
+    let arguments = ["build", "-q", "-p", "edge-component", "--examples", "--profile", "component"];
+    toolchain.cargo_within(folder, &arguments).run()?;
+    modules(&folder.join(MODULES))?
+        .iter()
+        .map(|module| Ok((component_name(module)?, component(module)?)))
+        .collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The function of `tests/foreign`, which is written in another language, for the host's tests.
+pub fn build_foreign() -> Result<()> {
+    let (source, target) = ("tests/foreign/asset.mjs", "target/foreign/asset.wasm");
+    std::fs::create_dir_all("target/foreign")?;
+    program(
+        "node",
+        ["tests/foreign/node_modules/.bin/componentize-qjs", "--wit", "wit", "--world", "asset"]
+            .into_iter()
+            // Not `async`, as the interfaces are; what the engine would ask of WASI traps.
+            .chain(["--js", source, "--output", target, "--sync", "--stub-wasi", "--opt-size"]),
+    )
+    .quiet()?;
+    Ok(())
+}
+
 /// Prints each component's size and imports, and fails where one imports what its world does not grant.
 pub fn check() -> Result<()> {
     let mut worlds = Resolve::default();
     let (package, _) = worlds.push_dir("wit").context("wit/ cannot be read")?;
     let mut wrong = Vec::new();
     println!("{:<16} {:>8}  imports", "component", "bytes");
-    for module in modules()? {
+    for module in modules(Path::new(MODULES))? {
         let name = component_name(&module)?;
         let bytes = std::fs::read(Path::new(COMPONENTS).join(format!("{name}.wasm")))?;
         let imports = imports_of(&bytes)?;
@@ -93,8 +162,8 @@ fn short(import: &str) -> &str {
 }
 
 /// The modules that the last build made; those with a hash in their name are cargo's own copies.
-fn modules() -> Result<Vec<PathBuf>> {
-    let files = std::fs::read_dir(MODULES).with_context(|| format!("{MODULES}: nothing built"))?;
+fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
+    let files = std::fs::read_dir(folder).with_context(|| format!("{}: nothing built", folder.display()))?;
     let mut modules = Vec::new();
     for file in files {
         let path = file?.path();

@@ -30,6 +30,7 @@ cargo xtask COMMAND
   fuzz [SECONDS]   feed the core's decoders and its book what may break them, a minute for each of three targets
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
+    --twice        and build them twice more, in two new folders; fail where the bytes differ
   web              build the page into web/dist
   setup            only set up what is missing
   fmt              format the code
@@ -52,7 +53,11 @@ fn main() -> Result<()> {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
             components::build(&toolchain)?;
-            if rest.iter().any(|flag| flag == "--check") { components::check() } else { Ok(()) }
+            let asked = |flag: &str| rest.iter().any(|given| given == flag);
+            if asked("--check") {
+                components::check()?;
+            }
+            if asked("--twice") { components::check_twice(&toolchain) } else { Ok(()) }
         }
         "web" => {
             let toolchain = setup::wasm()?;
@@ -63,13 +68,18 @@ fn main() -> Result<()> {
             setup::wasm()?;
             setup::npm("web")?;
             setup::npm("tests/browser")?;
+            setup::npm("tests/foreign")?;
             setup::browser().map(|_| ())
         }
         "fmt" => command::cargo(["fmt", "--all"]).run(),
         "lint" => test::lint(),
         "clean" => {
             let built = ["target", "engine-core/fuzz/target", "web/dist"];
-            for folder in built.into_iter().chain(["web/node_modules", "tests/browser/node_modules"]) {
+            for folder in built.into_iter().chain([
+                "web/node_modules",
+                "tests/browser/node_modules",
+                "tests/foreign/node_modules",
+            ]) {
                 if Path::new(folder).exists() {
                     std::fs::remove_dir_all(folder)?;
                 }

@@ -24,6 +24,18 @@ impl WasmToolchain {
     pub fn cargo(&self, arguments: &[&str]) -> Step {
         let mut all: Vec<&str> = arguments.to_vec();
         all.extend(["--target", TARGET, "--target-dir", "target/wasm"]);
+        self.program(all).env("CARGO_ENCODED_RUSTFLAGS", &without_paths(Path::new(".")))
+    }
+
+    /// The same for a copy of the sources in another folder.
+    pub fn cargo_within(&self, folder: &Path, arguments: &[&str]) -> Step {
+        let mut all: Vec<&str> = arguments.to_vec();
+        all.extend(["--target", TARGET, "--target-dir", "target/wasm"]);
+        let flags = without_paths(folder);
+        self.program(all).env("CARGO_ENCODED_RUSTFLAGS", &flags).within(&folder.to_string_lossy())
+    }
+
+    fn program(&self, all: Vec<&str>) -> Step {
         match self {
             WasmToolchain::Installed => cargo(all),
             WasmToolchain::BuildStd => program("/usr/bin/cargo", all)
@@ -36,6 +48,19 @@ impl WasmToolchain {
                 .without_env("RUSTDOC"),
         }
     }
+}
+
+/// Compiler flags that keep the names of this machine's folders out of what is built: panics name their place in the
+/// source, and the same sources must give the same bytes wherever they lie.
+fn without_paths(root: &Path) -> String {
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let prefixes = [(home, "/cargo"), (root.canonicalize().ok(), "/supernoba")];
+    let flags = prefixes
+        .into_iter()
+        .filter_map(|(from, to)| Some(format!("--remap-path-prefix={}={to}", from?.display())));
+    flags.collect::<Vec<_>>().join("\u{1f}")
 }
 
 /// The toolchain for WebAssembly, installed if it has to be.

@@ -52,11 +52,13 @@ fn run(count: &mut Count) -> Result<()> {
         let toolchain = setup::wasm()?;
         setup::npm("web")?;
         setup::npm("tests/browser")?;
+        setup::npm("tests/foreign")?;
         Ok((toolchain, setup::browser()?))
     })?;
     step("format", "cargo fmt --check", || cargo(["fmt", "--all", "--check"]).run())?;
     step("components", "build and check", || {
         components::build(&toolchain)?;
+        components::build_foreign()?;
         components::check()
     })?;
     step("page", "build", || web::build(&toolchain))?;

@@ -8,7 +8,8 @@ pub mod capabilities {
             "supernoba:edge/clock": trappable,
             "supernoba:edge/random": trappable,
             "supernoba:edge/log": trappable,
-            default: async,
+            // A call that oversteps a limit ends the component.
+            default: async | trappable,
         },
     });
 }

@@ -1,11 +1,15 @@
 //! One call of a component: its state, its limits, and its way out to the back ends.
 
 use crate::bindings::capabilities::supernoba::edge as wit;
-use crate::convert::{answer, answers, convert, list};
-use crate::engine::{Clock, MODULES};
-use crate::{Backends, Limits};
+use crate::convert::{answers, convert, list};
+use crate::engine::Clock;
+use crate::limits::{Overstep, Room};
+use crate::metrics::Counters;
+use crate::worlds::World;
+use crate::{Backends, Limits, config};
+use edge_fns::capability::base::Level;
 use std::sync::Arc;
-use wasmtime::{Engine, Store, StoreLimits, StoreLimitsBuilder, UpdateDeadline};
+use wasmtime::{Engine, Store, UpdateDeadline};
 use wit::types::Error;
 
 /// What all calls share.
@@ -17,28 +21,34 @@ pub struct Shared {
 
 /// The state of one call.
 pub struct Call {
-    handler: &'static str,
+    world: &'static World,
     shared: Arc<Shared>,
-    limits: StoreLimits,
+    room: Room,
     /// Ticks in which the component computed.
     computed: u64,
     /// A tick passed while a back end was asked: it does not count.
     excused: bool,
+    /// How often a back end was asked.
+    asked: u32,
+    /// How many lines were written to the log.
+    lines: u32,
 }
 
+/// What a back end said; the outer error ends the call.
+type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
 /// A store for one call, with its limits set.
-pub fn store(engine: &Engine, handler: &'static str, shared: &Arc<Shared>) -> Store<Call> {
-    let limits = StoreLimitsBuilder::new()
-        .memory_size(shared.limits.memory_bytes)
-        .memories(1)
-        .tables(MODULES as usize)
-        .instances(2 * MODULES as usize)
-        .trap_on_grow_failure(true)
-        .build();
+pub fn store(
+    engine: &Engine,
+    world: &'static World,
+    counters: &Arc<Counters>,
+    shared: &Arc<Shared>,
+) -> Store<Call> {
     let allowed = Clock::ticks(shared.limits.cpu);
-    let call = Call { handler, shared: shared.clone(), limits, computed: 0, excused: false };
+    let room = Room::new(&shared.limits, counters.clone());
+    let call = Call { world, shared: shared.clone(), room, computed: 0, excused: false, asked: 0, lines: 0 };
     let mut store = Store::new(engine, call);
-    store.limiter(|call| &mut call.limits);
+    store.limiter(|call| &mut call.room);
     store.set_hostcall_fuel(shared.limits.output_bytes);
     store.set_epoch_deadline(1);
     // At each tick the component lets others run, so that a thread is never blocked and the wall time is looked at.
@@ -58,14 +68,23 @@ pub fn store(engine: &Engine, handler: &'static str, shared: &Arc<Shared>) -> St
 }
 
 impl Call {
-    /// Waits for a back end. What time that takes is not the component's.
-    async fn outside<F: Future + Send>(&mut self, answer: F) -> F::Output {
+    /// Asks a back end and converts its answer. What time that takes is not the component's.
+    async fn ask<T, R>(
+        &mut self,
+        answer: impl Future<Output = edge_fns::capability::Result<T>> + Send,
+        convert: impl FnOnce(T) -> R,
+    ) -> Answer<R> {
+        let allowed = self.shared.limits.calls(self.world.kind);
+        if self.asked == allowed {
+            return Err(Overstep::Calls(allowed).into());
+        }
+        self.asked += 1;
         // A component that asks back ends that never wait must not keep the thread either.
         tokio::task::consume_budget().await;
         let before = self.shared.clock.now();
         let answer = answer.await;
         self.excused |= self.shared.clock.now() != before;
-        answer
+        Ok(answer.map(convert).map_err(Error::from))
     }
 }
 
@@ -80,7 +99,7 @@ impl wit::clock::Host for Call {
 impl wit::random::Host for Call {
     fn bytes(&mut self, len: u32) -> wasmtime::Result<Vec<u8>> {
         if len as usize > self.shared.limits.output_bytes {
-            return Err(wasmtime::Error::msg(format!("{len} random bytes at once are too many")));
+            return Err(Overstep::Output(format!("{len} random bytes at once")).into());
         }
         Ok(self.shared.backends.base.random(len))
     }
@@ -93,18 +112,39 @@ impl wit::log::Host for Call {
         message: String,
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
+        let base = &self.shared.backends.base;
+        self.lines = self.lines.saturating_add(1);
+        if self.lines > self.shared.limits.log_lines {
+            // A function that floods the log is not stopped by it: what it does matters more than what it says.
+            if self.lines == self.shared.limits.log_lines + 1 {
+                base.log(
+                    Level::Warn,
+                    "further lines of this call are left out",
+                    &[("handler", self.world.handler)],
+                );
+            }
+            return Ok(());
+        }
         let mut all = Vec::with_capacity(fields.len() + 1);
-        all.push(("handler", self.handler));
+        all.push(("handler", self.world.handler));
         all.extend(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        self.shared.backends.base.log(level.into(), &message, &all);
+        base.log(level.into(), &message, &all);
         Ok(())
     }
 }
 
 impl wit::config::Host for Call {
-    async fn get(&mut self, name: String) -> Result<Option<String>, Error> {
+    async fn get(&mut self, name: String) -> Answer<Option<String>> {
         let shared = self.shared.clone();
-        Ok(self.outside(shared.backends.base.config(&name)).await?)
+        if !config::grants(self.world.handler, &name) {
+            tracing::warn!(
+                handler = self.world.handler,
+                name,
+                "a function asked for configuration that it may not read"
+            );
+            return Ok(Err(Error::Denied(format!("{name:?} is not among what this function may read"))));
+        }
+        self.ask(shared.backends.base.config(&name), |value| value).await
     }
 }
 
@@ -112,9 +152,10 @@ impl wit::identity::Host for Call {
     async fn verify(
         &mut self,
         token: String,
-    ) -> Result<Result<wit::identity::Claims, wit::identity::Refusal>, Error> {
+    ) -> Answer<Result<wit::identity::Claims, wit::identity::Refusal>> {
         let shared = self.shared.clone();
-        Ok(self.outside(shared.backends.identity.verify(&token)).await?.map(convert).map_err(convert))
+        let verified = shared.backends.identity.verify(&token);
+        self.ask(verified, |verified| verified.map(convert).map_err(convert)).await
     }
 }
 
@@ -122,49 +163,37 @@ impl wit::cache::Host for Call {
     async fn run(
         &mut self,
         commands: Vec<wit::cache::Command>,
-    ) -> Result<Vec<Result<wit::cache::Reply, Error>>, Error> {
+    ) -> Answer<Vec<Result<wit::cache::Reply, Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.cache.run(list(commands))).await?))
+        self.ask(shared.backends.cache.run(list(commands)), answers).await
     }
 
-    async fn run_atomic(
-        &mut self,
-        commands: Vec<wit::cache::Command>,
-    ) -> Result<Vec<wit::cache::Reply>, Error> {
+    async fn run_atomic(&mut self, commands: Vec<wit::cache::Command>) -> Answer<Vec<wit::cache::Reply>> {
         let shared = self.shared.clone();
-        Ok(list(self.outside(shared.backends.cache.run_atomic(list(commands))).await?))
+        self.ask(shared.backends.cache.run_atomic(list(commands)), list).await
     }
 }
 
 impl wit::documents::Host for Call {
-    async fn get(
-        &mut self,
-        ids: Vec<wit::documents::Id>,
-    ) -> Result<Vec<Option<wit::documents::Entry>>, Error> {
+    async fn get(&mut self, ids: Vec<wit::documents::Id>) -> Answer<Vec<Option<wit::documents::Entry>>> {
         let shared = self.shared.clone();
-        let entries = self.outside(shared.backends.documents.get(list(ids))).await?;
-        Ok(entries.into_iter().map(|entry| entry.map(convert)).collect())
+        let entries = shared.backends.documents.get(list(ids));
+        self.ask(entries, |entries| entries.into_iter().map(|entry| entry.map(convert)).collect()).await
     }
 
-    async fn put(
-        &mut self,
-        writes: Vec<wit::documents::Write>,
-    ) -> Result<Vec<wit::documents::Outcome>, Error> {
+    async fn put(&mut self, writes: Vec<wit::documents::Write>) -> Answer<Vec<wit::documents::Outcome>> {
         let shared = self.shared.clone();
-        Ok(list(self.outside(shared.backends.documents.put(list(writes))).await?))
+        self.ask(shared.backends.documents.put(list(writes)), list).await
     }
 
-    async fn put_all(
-        &mut self,
-        writes: Vec<wit::documents::Write>,
-    ) -> Result<wit::documents::Outcome, Error> {
+    async fn put_all(&mut self, writes: Vec<wit::documents::Write>) -> Answer<wit::documents::Outcome> {
         let shared = self.shared.clone();
-        answer(self.outside(shared.backends.documents.put_all(list(writes))).await)
+        self.ask(shared.backends.documents.put_all(list(writes)), convert).await
     }
 
-    async fn search(&mut self, query: wit::documents::Query) -> Result<wit::documents::Page, Error> {
+    async fn search(&mut self, query: wit::documents::Query) -> Answer<wit::documents::Page> {
         let shared = self.shared.clone();
-        answer(self.outside(shared.backends.documents.search(query.into())).await)
+        self.ask(shared.backends.documents.search(query.into()), convert).await
     }
 }
 
@@ -173,26 +202,22 @@ impl wit::log_streams::Host for Call {
         &mut self,
         stream: String,
         messages: Vec<wit::log_streams::Message>,
-    ) -> Result<Vec<Result<String, Error>>, Error> {
+    ) -> Answer<Vec<Result<String, Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.streams.append(&stream, list(messages))).await?))
+        self.ask(shared.backends.streams.append(&stream, list(messages)), answers).await
     }
 }
 
 impl wit::sql::Host for Call {
-    async fn query(
-        &mut self,
-        statement: String,
-        params: Vec<wit::sql::Value>,
-    ) -> Result<wit::sql::Rows, Error> {
+    async fn query(&mut self, statement: String, params: Vec<wit::sql::Value>) -> Answer<wit::sql::Rows> {
         let shared = self.shared.clone();
-        answer(self.outside(shared.backends.sql.query(&statement, list(params))).await)
+        self.ask(shared.backends.sql.query(&statement, list(params)), convert).await
     }
 
-    async fn execute(&mut self, statement: String, params: Vec<Vec<wit::sql::Value>>) -> Result<u64, Error> {
+    async fn execute(&mut self, statement: String, params: Vec<Vec<wit::sql::Value>>) -> Answer<u64> {
         let shared = self.shared.clone();
         let rows = params.into_iter().map(list).collect();
-        answer(self.outside(shared.backends.sql.execute(&statement, rows)).await)
+        self.ask(shared.backends.sql.execute(&statement, rows), convert).await
     }
 }
 
@@ -200,14 +225,14 @@ impl wit::wallet::Host for Call {
     async fn post(
         &mut self,
         movements: Vec<wit::wallet::Movement>,
-    ) -> Result<Vec<Result<wit::wallet::Posted, Error>>, Error> {
+    ) -> Answer<Vec<Result<wit::wallet::Posted, Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.wallet.post(list(movements))).await?))
+        self.ask(shared.backends.wallet.post(list(movements)), answers).await
     }
 
-    async fn balances(&mut self, user: String) -> Result<Vec<wit::wallet::Balance>, Error> {
+    async fn balances(&mut self, user: String) -> Answer<Vec<wit::wallet::Balance>> {
         let shared = self.shared.clone();
-        Ok(list(self.outside(shared.backends.wallet.balances(&user)).await?))
+        self.ask(shared.backends.wallet.balances(&user), list).await
     }
 }
 
@@ -215,20 +240,20 @@ impl wit::connections::Host for Call {
     async fn post(
         &mut self,
         pushes: Vec<wit::connections::Push>,
-    ) -> Result<Vec<Vec<Result<wit::connections::Delivery, Error>>>, Error> {
+    ) -> Answer<Vec<Vec<Result<wit::connections::Delivery, Error>>>> {
         let shared = self.shared.clone();
-        let deliveries = self.outside(shared.backends.connections.post(list(pushes))).await?;
-        Ok(deliveries.into_iter().map(answers).collect())
+        let deliveries = shared.backends.connections.post(list(pushes));
+        self.ask(deliveries, |deliveries| deliveries.into_iter().map(answers).collect()).await
     }
 
-    async fn probe(&mut self, ids: Vec<String>) -> Result<Vec<Result<bool, Error>>, Error> {
+    async fn probe(&mut self, ids: Vec<String>) -> Answer<Vec<Result<bool, Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.connections.probe(ids)).await?))
+        self.ask(shared.backends.connections.probe(ids), answers).await
     }
 
-    async fn close(&mut self, id: String) -> Result<(), Error> {
+    async fn close(&mut self, id: String) -> Answer<()> {
         let shared = self.shared.clone();
-        answer(self.outside(shared.backends.connections.close(&id)).await)
+        self.ask(shared.backends.connections.close(&id), convert).await
     }
 }
 
@@ -236,27 +261,30 @@ impl wit::blobs::Host for Call {
     async fn put(
         &mut self,
         writes: Vec<wit::blobs::Write>,
-    ) -> Result<Vec<Result<wit::blobs::Outcome, Error>>, Error> {
+    ) -> Answer<Vec<Result<wit::blobs::Outcome, Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.blobs.put(list(writes))).await?))
+        self.ask(shared.backends.blobs.put(list(writes)), answers).await
     }
 
     async fn get(
         &mut self,
         reads: Vec<wit::blobs::Read>,
-    ) -> Result<Vec<Result<Option<wit::blobs::Object>, Error>>, Error> {
+    ) -> Answer<Vec<Result<Option<wit::blobs::Object>, Error>>> {
         let shared = self.shared.clone();
-        let objects = self.outside(shared.backends.blobs.get(list(reads))).await?;
-        Ok(objects.into_iter().map(|read| Ok(read?.map(convert))).collect())
+        let objects = shared.backends.blobs.get(list(reads));
+        let convert_all = |objects: Vec<edge_fns::capability::Result<Option<_>>>| {
+            objects.into_iter().map(|read| Ok(read?.map(convert))).collect()
+        };
+        self.ask(objects, convert_all).await
     }
 
-    async fn search(&mut self, query: wit::blobs::Query) -> Result<wit::blobs::Page, Error> {
+    async fn search(&mut self, query: wit::blobs::Query) -> Answer<wit::blobs::Page> {
         let shared = self.shared.clone();
-        answer(self.outside(shared.backends.blobs.search(query.into())).await)
+        self.ask(shared.backends.blobs.search(query.into()), convert).await
     }
 
-    async fn delete(&mut self, keys: Vec<String>) -> Result<Vec<Result<(), Error>>, Error> {
+    async fn delete(&mut self, keys: Vec<String>) -> Answer<Vec<Result<(), Error>>> {
         let shared = self.shared.clone();
-        Ok(answers(self.outside(shared.backends.blobs.delete(keys)).await?))
+        self.ask(shared.backends.blobs.delete(keys), answers).await
     }
 }

@@ -24,10 +24,10 @@ pub fn start(limits: &Limits) -> Result<Engine, LoadError> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(limits.concurrent)
         .total_core_instances(limits.concurrent.saturating_mul(MODULES))
-        .total_memories(limits.concurrent)
+        .total_memories(limits.concurrent.saturating_mul(2))
         .total_tables(limits.concurrent.saturating_mul(MODULES))
         .total_stacks(limits.concurrent)
-        .max_memories_per_component(1)
+        .max_memories_per_component(MEMORIES)
         .max_core_instances_per_component(MODULES)
         .max_tables_per_component(MODULES)
         .max_memory_size(limits.memory_bytes)
@@ -43,8 +43,12 @@ pub fn start(limits: &Limits) -> Result<Engine, LoadError> {
     })
 }
 
-/// Core modules in a component: the function's own, and the small ones that tie it to its imports.
-pub const MODULES: u32 = 4;
+/// Core modules in a component. One that is compiled to WebAssembly has its own and the small ones that tie it to its
+/// imports; one in an interpreted language brings the interpreter, its libraries, and what loads them.
+pub const MODULES: u32 = 16;
+
+/// Memories in a component: its own, and in an interpreted language those of what loads the interpreter.
+pub const MEMORIES: u32 = 4;
 
 /// Counts time for the calls of an engine, until the last one of its users is gone.
 #[derive(Clone)]

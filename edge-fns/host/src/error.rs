@@ -1,5 +1,6 @@
 //! Why a component could not be loaded or did not answer.
 
+use crate::Limit;
 use std::path::PathBuf;
 
 /// A call that brought no answer. That event failed; the next one meets a fresh instance.
@@ -9,9 +10,11 @@ pub enum HandlerError {
     NoSuchHandler(String),
     #[error("handler {handler:?} does not take {event} events")]
     WrongKind { handler: String, event: &'static str },
-    /// It panicked, overstepped its memory or output limit, or did what WebAssembly forbids.
+    /// It panicked, or did what WebAssembly forbids.
     #[error("handler {handler:?} trapped: {reason}")]
     Trap { handler: String, reason: String },
+    #[error("handler {handler:?} overstepped its limit of {}: {reason}", limit.name())]
+    OverLimit { handler: String, limit: Limit, reason: String },
     /// It overstepped its CPU time, or its back ends did not answer in time.
     #[error("handler {handler:?} gave no answer in time")]
     Timeout { handler: String },
@@ -27,6 +30,7 @@ impl HandlerError {
             HandlerError::NoSuchHandler(_) => "no_such_handler",
             HandlerError::WrongKind { .. } => "wrong_kind",
             HandlerError::Trap { .. } => "trap",
+            HandlerError::OverLimit { .. } => "over_limit",
             HandlerError::Timeout { .. } => "timeout",
             HandlerError::Unavailable { .. } => "unavailable",
         }

@@ -22,17 +22,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # While it runs
+//!
+//! [`EdgeHost::reload`] and [`EdgeHost::watch`] take changed components without dropping a call, [`EdgeHost::metrics`]
+//! counts, [`sources`] brings events: routes, streams, timers.
 
 mod backends;
 mod bindings;
 mod call;
-// Both sides of the boundary convert between the same types.
+mod config;
+// Both sides of the boundary convert between the same types; each uses a part of it.
+#[allow(dead_code)]
 #[path = "../../component/src/convert.rs"]
 mod convert;
 mod engine;
 mod error;
+mod folder;
+mod handler;
 mod limits;
 mod metrics;
+pub mod sources;
 mod worlds;
 
 pub use backends::{Backends, SystemBase};
@@ -41,26 +51,24 @@ pub use edge_fns::socket::{Event as SocketEvent, Reply as SocketReply};
 pub use edge_fns::stream::{Disposition, Failure, Item};
 pub use edge_fns::timer::Timer;
 pub use error::{HandlerError, LoadError};
-pub use limits::Limits;
-pub use metrics::HandlerMetrics;
+pub use folder::Reload;
+pub use limits::{Limit, Limits};
+pub use metrics::{HandlerMetrics, TIME_BOUNDS};
 
-use bindings::http_function::{HttpFunction, HttpFunctionPre};
-use bindings::socket_function::{SocketFunction, SocketFunctionPre};
-use bindings::stream_function::{StreamFunction, StreamFunctionPre};
-use bindings::timer_function::{TimerFunction, TimerFunctionPre};
 use call::{Call, Shared};
 use engine::Clock;
-use metrics::Counters;
+use folder::Stamps;
+use handler::{Function, Handler, Marks, Version};
+use metrics::Running;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
-use wasmtime::{Engine, PoolConcurrencyLimitError, Store, Trap};
-use worlds::{Kind, WORLDS, World};
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Engine, Store};
+use worlds::{Kind, WORLDS};
 
 /// The loaded components. Cheap to clone.
 #[derive(Clone)]
@@ -69,56 +77,42 @@ pub struct EdgeHost {
 }
 
 struct Inner {
+    dir: PathBuf,
     engine: Engine,
+    linker: Linker<Call>,
     shared: Arc<Shared>,
+    /// One for each world.
     handlers: Vec<Handler>,
     room: Semaphore,
-}
-
-/// One component, linked and ready to be instantiated.
-struct Handler {
-    world: &'static World,
-    function: Function,
-    counters: Counters,
-}
-
-enum Function {
-    Http(HttpFunctionPre<Call>),
-    Socket(SocketFunctionPre<Call>),
-    Stream(StreamFunctionPre<Call>),
-    Timer(TimerFunctionPre<Call>),
+    marks: Marks,
+    /// How the folder looked when it was loaded last.
+    taken: Mutex<Stamps>,
 }
 
 impl EdgeHost {
     /// Compiles every `NAME.wasm` of the folder, in parallel, and checks it against its handler's world.
     pub fn load(dir: &Path, backends: Backends, limits: Limits) -> Result<EdgeHost, LoadError> {
-        let files = components(dir)?;
+        // Looked at before it is read: what changes meanwhile is seen as a change.
+        let taken = Mutex::new(folder::stamps(dir)?);
         let engine = engine::start(&limits)?;
         let mut linker = Linker::new(&engine);
         bindings::capabilities::EveryCapability::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call)
             .map_err(|reason| LoadError::Engine(format!("{reason:#}")))?;
-        let linked: Vec<Result<InstancePre<Call>, LoadError>> = std::thread::scope(|threads| {
-            let (engine, linker) = (&engine, &linker);
-            let running: Vec<_> = files
-                .iter()
-                .map(|(world, path)| threads.spawn(move || link(world, path, engine, linker)))
-                .collect();
-            running.into_iter().map(|thread| thread.join().expect("a compiler that does not panic")).collect()
-        });
         let clock = Clock::start(&engine)?;
         let room = Semaphore::new(limits.concurrent as usize);
         let shared = Arc::new(Shared { backends, limits, clock });
-        let mut handlers = Vec::with_capacity(files.len());
-        for ((world, path), linked) in files.iter().zip(linked) {
-            handlers.push(Handler::new(world, path, linked?, &shared)?);
-        }
-        Ok(EdgeHost { inner: Arc::new(Inner { engine, shared, handlers, room }) })
+        let handlers = WORLDS.iter().map(Handler::new).collect();
+        let (dir, marks) = (dir.to_owned(), Marks::default());
+        let host =
+            EdgeHost { inner: Arc::new(Inner { dir, engine, linker, shared, handlers, room, marks, taken }) };
+        host.fill()?;
+        Ok(host)
     }
 
     /// One HTTP request to the handler of this name.
     pub async fn http(&self, handler: &str, request: Request) -> Result<Response, HandlerError> {
-        let handler = self.handler(handler)?;
-        let Function::Http(function) = &handler.function else { return Err(handler.wrong_kind(Kind::Http)) };
+        let (handler, version) = self.handler(handler)?;
+        let Function::Http(function) = &version.function else { return Err(handler.wrong_kind(Kind::Http)) };
         self.call(handler, async {
             let mut store = self.store(handler);
             let instance = function.instantiate_async(&mut store).await?;
@@ -135,8 +129,8 @@ impl EdgeHost {
         connection: &str,
         event: SocketEvent,
     ) -> Result<SocketReply, HandlerError> {
-        let handler = self.handler(handler)?;
-        let Function::Socket(function) = &handler.function else {
+        let (handler, version) = self.handler(handler)?;
+        let Function::Socket(function) = &version.function else {
             return Err(handler.wrong_kind(Kind::Socket));
         };
         self.call(handler, async {
@@ -155,8 +149,8 @@ impl EdgeHost {
         stream: &str,
         items: Vec<Item>,
     ) -> Result<Vec<Failure>, HandlerError> {
-        let handler = self.handler(handler)?;
-        let Function::Stream(function) = &handler.function else {
+        let (handler, version) = self.handler(handler)?;
+        let Function::Stream(function) = &version.function else {
             return Err(handler.wrong_kind(Kind::Stream));
         };
         self.call(handler, async {
@@ -174,8 +168,8 @@ impl EdgeHost {
         handler: &str,
         timer: &Timer,
     ) -> Result<Result<(), edge_fns::capability::Error>, HandlerError> {
-        let handler = self.handler(handler)?;
-        let Function::Timer(function) = &handler.function else {
+        let (handler, version) = self.handler(handler)?;
+        let Function::Timer(function) = &version.function else {
             return Err(handler.wrong_kind(Kind::Timer));
         };
         self.call(handler, async {
@@ -189,16 +183,24 @@ impl EdgeHost {
 
     /// Names of the loaded handlers.
     pub fn handlers(&self) -> Vec<&'static str> {
-        self.inner.handlers.iter().map(|handler| handler.world.handler).collect()
+        let mut names: Vec<_> = self.loaded().map(|handler| handler.world.handler).collect();
+        names.sort_unstable();
+        names
     }
 
-    /// Counters of every loaded handler.
+    /// Counters of every loaded handler, in the order of their names.
     pub fn metrics(&self) -> Vec<HandlerMetrics> {
-        self.inner.handlers.iter().map(|handler| handler.counters.snapshot(handler.world.handler)).collect()
+        let mut metrics: Vec<_> = self.loaded().map(Handler::metrics).collect();
+        metrics.sort_unstable_by_key(|metrics| metrics.handler);
+        metrics
+    }
+
+    fn loaded(&self) -> impl Iterator<Item = &Handler> {
+        self.inner.handlers.iter().filter(|handler| handler.current().is_some())
     }
 
     fn store(&self, handler: &Handler) -> Store<Call> {
-        call::store(&self.inner.engine, handler.world.handler, &self.inner.shared)
+        call::store(&self.inner.engine, handler.world, &handler.counters, &self.inner.shared)
     }
 
     /// Runs a call when there is room, within its time, and counts it.
@@ -208,12 +210,16 @@ impl EdgeHost {
         call: impl Future<Output = wasmtime::Result<T>>,
     ) -> Result<T, HandlerError> {
         let start = Instant::now();
-        let result = self.run(handler, call, start).await;
         let counters = &handler.counters;
-        counters.calls.fetch_add(1, Relaxed);
-        counters.busy_ns.fetch_add(start.elapsed().as_nanos() as u64, Relaxed);
+        let running = Running::start(counters);
+        let result = self.run(handler, call, start).await;
+        drop(running);
+        counters.ended(start.elapsed());
         match &result {
             Err(HandlerError::Trap { .. }) => counters.traps.fetch_add(1, Relaxed),
+            Err(HandlerError::OverLimit { limit, .. }) => {
+                counters.over_limit[*limit as usize].fetch_add(1, Relaxed)
+            }
             Err(HandlerError::Timeout { .. }) => counters.timeouts.fetch_add(1, Relaxed),
             Err(HandlerError::Unavailable { .. }) => counters.unavailable.fetch_add(1, Relaxed),
             _ => 0,
@@ -240,114 +246,13 @@ impl EdgeHost {
         }
     }
 
-    fn handler(&self, name: &str) -> Result<&Handler, HandlerError> {
-        let found = self.inner.handlers.iter().find(|handler| handler.world.handler == name);
+    fn slot(&self, name: &str) -> Option<&Handler> {
+        self.inner.handlers.iter().find(|handler| handler.world.handler == name)
+    }
+
+    /// The handler of this name, and the component that a call of it is to start with.
+    fn handler(&self, name: &str) -> Result<(&Handler, Arc<Version>), HandlerError> {
+        let found = self.slot(name).and_then(|handler| Some((handler, handler.current()?)));
         found.ok_or_else(|| HandlerError::NoSuchHandler(name.to_owned()))
-    }
-}
-
-/// The components of a folder by their worlds.
-fn components(dir: &Path) -> Result<Vec<(&'static World, PathBuf)>, LoadError> {
-    let unreadable = |source| LoadError::Read { path: dir.to_owned(), source };
-    let mut components = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            let Some(world) = World::of(&name) else {
-                let known = WORLDS.map(|world| world.handler).join(", ");
-                return Err(LoadError::UnknownHandler { path, known });
-            };
-            components.push((world, path));
-        }
-    }
-    if components.is_empty() {
-        return Err(LoadError::Empty { path: dir.to_owned() });
-    }
-    components.sort_by_key(|(world, _)| world.handler);
-    Ok(components)
-}
-
-/// Compiles a component and connects what its world grants.
-fn link(
-    world: &World,
-    path: &Path,
-    engine: &Engine,
-    linker: &Linker<Call>,
-) -> Result<InstancePre<Call>, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let component = Component::from_binary(engine, &bytes).map_err(|reason| unfit(path, reason))?;
-    let imported = component.component_type();
-    match imported.imports(engine).find(|(import, _)| !world.grants(import)) {
-        Some((import, _)) => {
-            Err(LoadError::NotGranted { handler: world.handler.to_owned(), import: import.to_owned() })
-        }
-        None => linker.instantiate_pre(&component).map_err(|reason| unfit(path, reason)),
-    }
-}
-
-fn unfit(path: &Path, reason: wasmtime::Error) -> LoadError {
-    LoadError::Compile { path: path.to_owned(), reason: format!("{reason:#}") }
-}
-
-/// Runs what waits for nobody. It gives way at every tick, of which a slow machine sees some before it is through, and
-/// is ended by its limit of them.
-fn to_its_end<T>(work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
-        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return done;
-        }
-    }
-}
-
-impl Handler {
-    /// Instantiates the component once, to learn now and not at the first event that it fits.
-    fn new(
-        world: &'static World,
-        path: &Path,
-        linked: InstancePre<Call>,
-        shared: &Arc<Shared>,
-    ) -> Result<Handler, LoadError> {
-        let mut store = call::store(linked.engine(), world.handler, shared);
-        let instance =
-            to_its_end(linked.instantiate_async(&mut store)).map_err(|reason| unfit(path, reason))?;
-        let function = match world.kind {
-            Kind::Http => HttpFunction::new(&mut store, &instance)
-                .and_then(|_| HttpFunctionPre::new(linked))
-                .map(Function::Http),
-            Kind::Socket => SocketFunction::new(&mut store, &instance)
-                .and_then(|_| SocketFunctionPre::new(linked))
-                .map(Function::Socket),
-            Kind::Stream => StreamFunction::new(&mut store, &instance)
-                .and_then(|_| StreamFunctionPre::new(linked))
-                .map(Function::Stream),
-            Kind::Timer => TimerFunction::new(&mut store, &instance)
-                .and_then(|_| TimerFunctionPre::new(linked))
-                .map(Function::Timer),
-        };
-        let export = world.kind.export();
-        let function =
-            function.map_err(|_| LoadError::WrongExport { handler: world.handler.to_owned(), export })?;
-        Ok(Handler { world, function, counters: Counters::default() })
-    }
-
-    fn wrong_kind(&self, kind: Kind) -> HandlerError {
-        HandlerError::WrongKind { handler: self.name(), event: kind.event() }
-    }
-
-    fn failed(&self, error: &wasmtime::Error) -> HandlerError {
-        let reason = error.root_cause().to_string();
-        if error.downcast_ref() == Some(&Trap::Interrupt) {
-            HandlerError::Timeout { handler: self.name() }
-        } else if error.is::<PoolConcurrencyLimitError>() {
-            HandlerError::Unavailable { handler: self.name(), reason }
-        } else {
-            HandlerError::Trap { handler: self.name(), reason }
-        }
-    }
-
-    fn name(&self) -> String {
-        self.world.handler.to_owned()
     }
 }

@@ -3,28 +3,19 @@
 use super::{Gateway, administrator, refusal};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use edge_fns::http::BODY_LIMIT;
 use edge_host::HandlerError;
+use edge_host::sources::routes;
 
-pub(super) async fn orders(State(gateway): State<Gateway>, request: Request) -> Response {
-    // An order is placed at `/orders` itself; about one that is there, the path goes on.
-    let places = request.method() == Method::POST && request.uri().path() == "/orders";
-    let handler = if places { "order-router" } else { "orders" };
-    call(&gateway, handler, request).await
-}
-
-pub(super) async fn chart(State(gateway): State<Gateway>, request: Request) -> Response {
-    call(&gateway, "chart-data", request).await
-}
-
-pub(super) async fn assets(State(gateway): State<Gateway>, request: Request) -> Response {
-    call(&gateway, "asset", request).await
-}
-
-pub(super) async fn admin(State(gateway): State<Gateway>, request: Request) -> Response {
-    call(&gateway, "admin", request).await
+/// A request to whichever function the routes name for it.
+pub(super) async fn call(State(gateway): State<Gateway>, request: Request) -> Response {
+    let path = request.uri().path();
+    match routes::http(request.method().as_str(), path) {
+        Some(handler) => answer(&gateway, handler, request).await,
+        None => super::not_found().await,
+    }
 }
 
 /// Sums over all wallets, which no function can ask for.
@@ -58,7 +49,7 @@ pub(super) async fn symbols(gateway: &Gateway) -> Vec<serde_json::Value> {
     list["symbols"].as_array().cloned().unwrap_or_default()
 }
 
-async fn call(gateway: &Gateway, handler: &'static str, request: Request) -> Response {
+async fn answer(gateway: &Gateway, handler: &'static str, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = match read(&parts.headers, body).await {
         Ok(body) => body,

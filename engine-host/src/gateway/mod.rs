@@ -22,6 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
+use edge_host::sources::{routes, stream, timer};
 use edge_host::{EdgeHost, SystemBase};
 use serde::Serialize;
 use std::sync::Arc;
@@ -39,7 +40,9 @@ pub struct Gateway {
     pub page: Arc<Page>,
     pub settings: Arc<Settings>,
     pub counters: Arc<Counters>,
-    pub lags: Arc<dyn Fn() -> Vec<(String, u32, u64)> + Send + Sync>,
+    pub readings: Arc<dyn Fn() -> (Vec<stream::Reading>, Vec<timer::Reading>) + Send + Sync>,
+    /// Records that a consumer has not done with.
+    pub lag: Arc<dyn Fn(&stream::Reading) -> u64 + Send + Sync>,
     pub started: Instant,
     /// Turns true when the process stops: open connections are closed then.
     pub stop: watch::Receiver<bool>,
@@ -69,16 +72,15 @@ impl Gateway {
     pub fn router(self) -> Router {
         let keys = get(auth::jwks).fallback(method_not_allowed);
         let accounts = Router::new().route("/.well-known/jwks.json", keys).with_state(self.auth.clone());
-        Router::new()
-            .route("/orders", any(functions::orders))
-            .route("/orders/{id}", any(functions::orders))
-            .route("/chart", any(functions::chart))
-            .route("/depth", any(functions::chart))
-            .route("/assets", any(functions::assets))
-            .route("/admin", any(functions::admin))
+        // Which function answers is for the table to say; here only the paths are made known, each once.
+        let mut functions = Router::new();
+        let mut known = std::collections::BTreeSet::new();
+        for route in routes::HTTP.iter().filter(|route| known.insert(route.path)) {
+            functions = functions.route(route.path, any(functions::call));
+        }
+        functions
             .route("/admin/totals", get(functions::totals).fallback(method_not_allowed))
             .route("/admin/verify", get(functions::verify).fallback(method_not_allowed))
-            .route("/admin/{*rest}", any(functions::admin))
             .route("/ws", any(socket::connect))
             .route("/@connections/{id}", any(connections::manage))
             .route("/healthz", get(health).fallback(method_not_allowed))

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
+use edge_host::sources::routes::SOCKET;
 use edge_host::{SocketEvent, SocketReply};
 use futures_util::SinkExt;
 use std::sync::Arc;
@@ -45,7 +46,7 @@ pub(super) async fn connect(
     // In the hub first: what the connect function's keys attract must find it.
     let mailbox =
         gateway.hub.open(&id, Info { connected_at: now, last_active_at: now, source: String::new() });
-    match gateway.functions.socket("connect", &id, SocketEvent::Opened(about)).await {
+    match gateway.functions.socket(SOCKET.connect, &id, SocketEvent::Opened(about)).await {
         Ok(SocketReply { accept: true, body, .. }) => {
             if let Some(body) = body {
                 mailbox.put(body.into());
@@ -82,7 +83,7 @@ async fn serve(gateway: Gateway, id: String, mailbox: Arc<Mailbox>, mut socket: 
         // The client may be gone already: then there is nobody to tell.
         let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
     }
-    if let Err(error) = gateway.functions.socket("disconnect", &id, SocketEvent::Closed).await {
+    if let Err(error) = gateway.functions.socket(SOCKET.disconnect, &id, SocketEvent::Closed).await {
         tracing::warn!(%error, connection = id, "the disconnect function did not answer");
     }
 }
@@ -131,10 +132,11 @@ async fn converse(
 }
 
 async fn hear(gateway: &Gateway, id: &str, mailbox: &Mailbox, message: &[u8]) {
-    let body = match gateway.functions.socket("subscribe", id, SocketEvent::Message(message.into())).await {
+    let handler = SOCKET.message(message);
+    let body = match gateway.functions.socket(handler, id, SocketEvent::Message(message.into())).await {
         Ok(reply) => reply.body,
         Err(error) => {
-            tracing::warn!(%error, connection = id, "the subscribe function did not answer");
+            tracing::warn!(handler, %error, connection = id, "a function did not answer a message");
             Some(br#"{"e":"error","code":"unavailable","message":"try again"}"#.to_vec())
         }
     };

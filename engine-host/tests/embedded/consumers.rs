@@ -14,7 +14,7 @@ use edge_fns::testing::{Fault, Memory};
 use edge_host::{EdgeHost, Limits};
 use engine_host::backends::embedded::hub::Hub;
 use engine_host::backends::embedded::streams::EmbeddedStreams;
-use engine_host::consumers::{Backends, Consumers};
+use engine_host::event_sources::{Backends, EventSources, sequence};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -60,15 +60,20 @@ async fn append(log: &TestLog, symbol: &str, body: Vec<u8>) {
 /// Runs the consumers until they have done with everything.
 async fn run(backends: &Backends) {
     let (stop, stopping) = watch::channel(false);
-    let consumers = Consumers::start(backends, FILLS, &[FUNCTION], &stopping).await.unwrap();
-    let positions = consumers.positions();
+    let sources = EventSources::start(backends, FILLS, &[FUNCTION], &[], &stopping).unwrap();
+    let readings = sources.readings();
+    let positions = move || -> Vec<(String, u32, u64)> {
+        let (consumers, _) = readings();
+        let at = |at: Option<String>| sequence(at.as_deref()).unwrap();
+        consumers.into_iter().map(|r| (r.consumer, r.shard, at(r.checkpoint))).collect()
+    };
     let mut last = Vec::new();
     for shard in 0..2 {
         last.push((FUNCTION.to_string(), shard, backends.log.last(FILLS, shard).await.unwrap()));
     }
     until(|| positions() == last).await;
     stop.send_replace(true);
-    consumers.stopped().await;
+    sources.stopped().await;
     for (_, shard, last) in last {
         assert_eq!(backends.checkpoints.get(FUNCTION, FILLS, shard).await.unwrap(), last);
     }
@@ -103,6 +108,7 @@ async fn every_record_is_done_with_once() {
         checkpoints: Arc::new(EmbeddedStreams::open(checkpoints.path()).unwrap()),
         dead_letters: letters.clone(),
         functions: EdgeHost::load(components.path(), functions, Limits::default()).unwrap(),
+        now: Arc::new(|| 0),
     };
 
     // More records than one batch takes.

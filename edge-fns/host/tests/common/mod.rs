@@ -10,7 +10,7 @@ use edge_fns::capability::documents::{Entry, Id, Outcome, Page, Query, Write};
 use edge_fns::capability::identity::{Claims, Refusal};
 use edge_fns::capability::sql::{Rows, Value};
 use edge_fns::capability::streams::Message;
-use edge_fns::capability::wallet::{Balance, Movement, Posted};
+use edge_fns::capability::wallet::{Asset, Balance, Movement, Posted};
 use edge_fns::capability::{
     Base, Blobs, Cache, Connections, Documents, Error, Identity, LogStreams, Millis, Result, Sql, Wallet,
 };
@@ -35,6 +35,14 @@ impl Folder {
             std::fs::write(path.join(format!("{name}.wasm")), bytes).unwrap();
         }
         Folder(path)
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.0.join(format!("{name}.wasm")), bytes).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.0.join(format!("{name}.wasm"))).unwrap();
     }
 
     pub fn load(&self, backends: Backends, limits: Limits) -> std::result::Result<EdgeHost, LoadError> {
@@ -86,6 +94,7 @@ pub fn module(imports: &str, pages: u32, functions: &str) -> String {
         r#"(module
             {imports}
             (memory (export "memory") {pages})
+            (data (i32.const 64) "ALLOW_TEST_MODE")
             (global $free (mut i32) (i32.const 4096))
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (local $at i32)
@@ -260,7 +269,10 @@ impl Wallet for Fakes {
 
     async fn balances(&self, _user: &str) -> Result<Vec<Balance>> {
         self.wait().await;
-        Ok(Vec::new())
+        Ok(vec![
+            Balance { asset: Asset::Cash, available: 700, locked: 30 },
+            Balance { asset: Asset::Stock("AAA".into()), available: 5, locked: 0 },
+        ])
     }
 }
 
