@@ -7,6 +7,7 @@
 //! - REST ([`http`]): [`order_router`], [`orders`], [`asset`], [`chart_data`], [`admin`]
 //! - WebSocket ([`socket`]): [`connect`], [`subscribe`], [`disconnect`]
 //! - streams ([`stream`]): [`fill_processor`], [`history_saver`]
+//! - capabilities over HTTP, for hosts that have none of their own: [`remote`]
 //! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] (lock and append), [`executor`]
 #![forbid(unsafe_code)]
 
@@ -23,10 +24,12 @@ pub mod fill_processor;
 pub mod history_saver;
 pub mod http;
 pub mod ids;
+pub mod json;
 pub mod order;
 pub mod order_router;
 pub mod orders;
 pub mod placement;
+pub mod remote;
 pub mod socket;
 pub mod stream;
 pub mod subscribe;
