@@ -35,3 +35,4 @@ pub mod stream;
 pub mod subscribe;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod timer;

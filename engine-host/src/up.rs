@@ -1,6 +1,7 @@
 //! Everything in one process, in one folder: the embedded mode.
 
 use crate::auth::{self, Auth};
+use crate::backends::embedded::blobs::EmbeddedBlobs;
 use crate::backends::embedded::cache::EmbeddedCache;
 use crate::backends::embedded::hub::Hub;
 use crate::backends::embedded::store::Store;
@@ -111,6 +112,7 @@ impl Exchange {
                 sql: Arc::new(store.clone()),
                 wallet,
                 connections: hub.clone(),
+                blobs: Arc::new(EmbeddedBlobs::open(&options.data.join("blobs"))?),
             },
             Limits::default(),
         )?;
@@ -121,7 +123,7 @@ impl Exchange {
         let engine = Engine::start(
             engine::Backends {
                 log: streams.clone(),
-                blobs: streams.clone(),
+                snapshots: streams.clone(),
                 cache: cache.clone(),
                 dead_letters: Arc::new(store.clone()),
                 flush_cache: Arc::new(move || flushed.flush()),
@@ -233,7 +235,7 @@ fn claim(data: &Path, fresh: bool) -> anyhow::Result<std::fs::File> {
     }
     if fresh {
         // Only what this program made is removed, whatever else the folder holds.
-        for name in ["streams", "auth"] {
+        for name in ["streams", "auth", "blobs"] {
             remove(std::fs::remove_dir_all(data.join(name)))?;
         }
         for name in ["exchange.db", "exchange.db-wal", "exchange.db-shm", "cache.log", "admin.token"] {

@@ -3,7 +3,9 @@
 //! [`Memory`] implements every capability over plain maps, by the letter of the traits. [`Memory::fail`] makes a coming
 //! call fail, before or after it has taken effect, so that tests can break a function off between any two steps.
 
+mod blobs;
 mod cache;
+mod connections;
 mod money;
 
 use crate::capability::base::Level;
@@ -39,6 +41,11 @@ pub struct State {
     /// Rows by the statement that wrote them, and within it by their first value.
     pub rows: BTreeMap<String, BTreeMap<String, Vec<Value>>>,
     pub money: Money,
+    /// Objects with the time they were written.
+    pub blobs: BTreeMap<String, (Vec<u8>, Millis)>,
+    /// The connections that are there, and what each was sent.
+    pub online: BTreeSet<String>,
+    pub sent: BTreeMap<String, Vec<Vec<u8>>>,
     random: u64,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
