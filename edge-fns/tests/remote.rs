@@ -1,13 +1,15 @@
 //! Capabilities over HTTP answer as the capabilities themselves do, and their protocol is what its description says.
 
 use async_trait::async_trait;
+use edge_fns::capability::blobs::{Condition, Range, Read};
 use edge_fns::capability::cache::{Command, Reply, SetOptions};
+use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::capability::documents::{Entry, Expect, Id, Outcome, Query, Write};
 use edge_fns::capability::sql::Value;
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::wallet::{Asset, Movement, Party, Posted};
 use edge_fns::capability::{
-    Base, Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet,
+    Base, Blobs, Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet, blobs,
 };
 use edge_fns::executor::ready;
 use edge_fns::http::Request;
@@ -134,7 +136,10 @@ fn the_protocol_is_what_its_description_says() {
         remote.append("s", vec![message]).await.unwrap();
         remote.execute("insert", vec![vec![Value::Text("1".into()), Value::Instant(3)]]).await.unwrap();
         Wallet::post(&remote, vec![Movement::Release { hold: "h".into() }]).await.unwrap();
-        remote.close("c").await.unwrap_err();
+        remote.probe(vec!["c".into()]).await.unwrap();
+        remote.close("c").await.unwrap();
+        let read = Read { key: "k".into(), range: Some(Range { offset: 0, length: 9 }) };
+        Blobs::get(&remote, vec![read, Read::whole("")]).await.unwrap();
     });
     let said = wire.said.lock().unwrap();
     let said: Vec<(&str, &str)> =
@@ -165,9 +170,11 @@ fn the_protocol_is_what_its_description_says() {
             r#"{"call":"wallet.post","with":{"movements":[{"release":{"hold":"h"}}]}}"#,
             r#"{"Ok":[{"Ok":"done"}]}"#,
         ),
+        (r#"{"call":"connections.probe","with":{"ids":["c"]}}"#, r#"{"Ok":[{"Ok":false}]}"#),
+        (r#"{"call":"connections.close","with":{"id":"c"}}"#, r#"{"Ok":null}"#),
         (
-            r#"{"call":"connections.close","with":{"id":"c"}}"#,
-            r#"{"Err":{"denied":"connections is not served here"}}"#,
+            r#"{"call":"blobs.get","with":{"reads":[{"key":"k","range":{"offset":0,"length":9}},{"key":"","range":null}]}}"#,
+            r#"{"Ok":[{"Ok":null},{"Err":{"invalid":"a key has 1 to 1024 bytes, not 0"}}]}"#,
         ),
     ];
     assert_eq!(said, expected);
@@ -232,6 +239,21 @@ fn every_call_brings_back_what_the_capability_says() {
         assert!(matches!(replies[3], Err(Error::Invalid(_))));
         let rows = Sql::query(&remote, "none", vec![Value::Null, Value::Bytes(vec![0])]).await.unwrap();
         assert!(rows.rows.is_empty());
+        memory.state().online.insert("c".into());
+        let push = Push { to: vec!["c".into(), "d".into()], body: b"hi".to_vec() };
+        let delivered = Connections::post(&remote, vec![push]).await;
+        assert_eq!(delivered, Ok(vec![vec![Ok(Delivery::Sent), Ok(Delivery::Gone)]]));
+        let write = || blobs::Write { key: "k".into(), condition: Condition::Absent, body: vec![0xff; 3] };
+        let put = Blobs::put(&remote, vec![write(), write()]).await.unwrap();
+        assert!(
+            matches!(&put[..], [Ok(blobs::Outcome::Written(new)), Ok(blobs::Outcome::Lost(Some(old)))] if new == old)
+        );
+        let found = Blobs::get(&remote, vec![Read::whole("k")]).await;
+        assert_eq!(found, Blobs::get(memory.as_ref(), vec![Read::whole("k")]).await);
+        let query = || blobs::Query { prefix: "k".into(), limit: 5, cursor: None };
+        assert_eq!(Blobs::search(&remote, query()).await, Blobs::search(memory.as_ref(), query()).await);
+        assert_eq!(remote.delete(vec!["k".into()]).await, Ok(vec![Ok(())]));
+        assert_eq!(Blobs::search(&remote, query()).await, Ok(blobs::Page::default()));
         assert_eq!(remote.verify("user:ann").await, memory.verify("user:ann").await);
     });
 }

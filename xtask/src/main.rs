@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod components;
 mod fuzz;
+mod lambda;
 mod setup;
 mod test;
 mod up;
@@ -30,6 +31,7 @@ cargo xtask COMMAND
   fuzz [SECONDS]   feed the core's decoders and its book what may break them, a minute for each of three targets
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
+  lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
   web              build the page into web/dist
   setup            only set up what is missing
   fmt              format the code
@@ -53,6 +55,11 @@ fn main() -> Result<()> {
             setup::npm("web")?;
             components::build(&toolchain)?;
             if rest.iter().any(|flag| flag == "--check") { components::check() } else { Ok(()) }
+        }
+        "lambda" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            lambda::build(&toolchain)
         }
         "web" => {
             let toolchain = setup::wasm()?;

@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, setup, web};
+use crate::{components, lambda, setup, web};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -64,6 +64,7 @@ fn run(count: &mut Count) -> Result<()> {
     step("build", "the exchange", || {
         cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()
     })?;
+    step("lambda", "the archive for AWS Lambda", || lambda::build(&toolchain))?;
     step("clippy", "warnings are errors", clippy)?;
     step("core", "tests with overflow checks (dev profile)", || {
         counted(
@@ -73,6 +74,9 @@ fn run(count: &mut Count) -> Result<()> {
     })?;
     step("native", "unit, property, conformance and system tests (release)", || {
         counted(cargo(["test", "--release"].into_iter().chain(NATIVE)), count)
+    })?;
+    step("lambda tests", "the archive behind a runtime API", || {
+        counted(cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(

@@ -33,6 +33,7 @@ mod engine;
 mod error;
 mod limits;
 mod metrics;
+pub mod precompiled;
 mod worlds;
 
 pub use backends::{Backends, SystemBase};
@@ -91,18 +92,53 @@ enum Function {
 
 impl EdgeHost {
     /// Compiles every `NAME.wasm` of the folder, in parallel, and checks it against its handler's world.
+    #[cfg(feature = "compiler")]
     pub fn load(dir: &Path, backends: Backends, limits: Limits) -> Result<EdgeHost, LoadError> {
-        let files = components(dir)?;
+        EdgeHost::assemble(components(dir)?, backends, limits, |_, path, engine| {
+            Component::from_binary(engine, &read(path)?).map_err(|reason| unfit(path, reason))
+        })
+    }
+
+    /// Loads these handlers from a folder that [`precompiled::compile`] filled, and checks them as [`load`](Self::load)
+    /// does. Nothing is compiled.
+    pub fn load_precompiled(
+        dir: &Path,
+        handlers: &[&str],
+        backends: Backends,
+        limits: Limits,
+    ) -> Result<EdgeHost, LoadError> {
+        let manifest = precompiled::Manifest::read(dir)?;
+        let mut files = Vec::with_capacity(handlers.len());
+        for handler in handlers {
+            let path = dir.join(precompiled::file_name(handler));
+            files.push((known(handler, &path)?, path));
+        }
+        EdgeHost::assemble(files, backends, limits, |world, path, engine| {
+            manifest.component(world.handler, path, engine)
+        })
+    }
+
+    /// Gets every component, in parallel, and links it.
+    fn assemble(
+        files: Vec<(&'static World, PathBuf)>,
+        backends: Backends,
+        limits: Limits,
+        component: impl Fn(&World, &Path, &Engine) -> Result<Component, LoadError> + Sync,
+    ) -> Result<EdgeHost, LoadError> {
         let engine = engine::start(&limits)?;
         let mut linker = Linker::new(&engine);
         bindings::capabilities::EveryCapability::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call)
             .map_err(|reason| LoadError::Engine(format!("{reason:#}")))?;
         let linked: Vec<Result<InstancePre<Call>, LoadError>> = std::thread::scope(|threads| {
-            let (engine, linker) = (&engine, &linker);
-            let running: Vec<_> = files
-                .iter()
-                .map(|(world, path)| threads.spawn(move || link(world, path, engine, linker)))
-                .collect();
+            let (engine, linker, component) = (&engine, &linker, &component);
+            let get = |(world, path): &(&'static World, PathBuf)| {
+                link(world, path, component(world, path, engine)?, engine, linker)
+            };
+            // One is not worth a thread.
+            if let [only] = &files[..] {
+                return vec![get(only)];
+            }
+            let running: Vec<_> = files.iter().map(|file| threads.spawn(move || get(file))).collect();
             running.into_iter().map(|thread| thread.join().expect("a compiler that does not panic")).collect()
         });
         let clock = Clock::start(&engine)?;
@@ -247,6 +283,7 @@ impl EdgeHost {
 }
 
 /// The components of a folder by their worlds.
+#[cfg(feature = "compiler")]
 fn components(dir: &Path) -> Result<Vec<(&'static World, PathBuf)>, LoadError> {
     let unreadable = |source| LoadError::Read { path: dir.to_owned(), source };
     let mut components = Vec::new();
@@ -254,10 +291,7 @@ fn components(dir: &Path) -> Result<Vec<(&'static World, PathBuf)>, LoadError> {
         let path = entry.map_err(unreadable)?.path();
         if path.extension().is_some_and(|extension| extension == "wasm") {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            let Some(world) = World::of(&name) else {
-                let known = WORLDS.map(|world| world.handler).join(", ");
-                return Err(LoadError::UnknownHandler { path, known });
-            };
+            let world = known(&name, &path)?;
             components.push((world, path));
         }
     }
@@ -268,15 +302,25 @@ fn components(dir: &Path) -> Result<Vec<(&'static World, PathBuf)>, LoadError> {
     Ok(components)
 }
 
-/// Compiles a component and connects what its world grants.
+fn known(handler: &str, path: &Path) -> Result<&'static World, LoadError> {
+    World::of(handler).ok_or_else(|| {
+        let known = WORLDS.each_ref().map(|world| world.handler).join(", ");
+        LoadError::UnknownHandler { path: path.to_owned(), known }
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+/// Connects a component with what its world grants.
 fn link(
     world: &World,
     path: &Path,
+    component: Component,
     engine: &Engine,
     linker: &Linker<Call>,
 ) -> Result<InstancePre<Call>, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-    let component = Component::from_binary(engine, &bytes).map_err(|reason| unfit(path, reason))?;
     let imported = component.component_type();
     match imported.imports(engine).find(|(import, _)| !world.grants(import)) {
         Some((import, _)) => {

@@ -8,7 +8,9 @@ use crate::capability::identity::{Claims, Refusal};
 use crate::capability::sql::{Rows, Value};
 use crate::capability::streams::Message;
 use crate::capability::wallet::{Balance, Movement, Posted};
-use crate::capability::{Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet};
+use crate::capability::{
+    Blobs, Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet, blobs,
+};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
@@ -113,7 +115,30 @@ impl<P: Post> Connections for Remote<P> {
         self.each(pushes.len(), Call::Push { pushes }).await
     }
 
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        self.each(ids.len(), Call::Probe { ids }).await
+    }
+
     async fn close(&self, id: &str) -> Result<()> {
         self.call(Call::Close { id: id.into() }).await
+    }
+}
+
+#[async_trait]
+impl<P: Post> Blobs for Remote<P> {
+    async fn put(&self, writes: Vec<blobs::Write>) -> Result<Vec<Result<blobs::Outcome>>> {
+        self.each(writes.len(), Call::BlobsPut { writes }).await
+    }
+
+    async fn get(&self, reads: Vec<blobs::Read>) -> Result<Vec<Result<Option<blobs::Object>>>> {
+        self.each(reads.len(), Call::BlobsGet { reads }).await
+    }
+
+    async fn search(&self, query: blobs::Query) -> Result<blobs::Page> {
+        self.call(Call::BlobsSearch { query }).await
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<Vec<Result<()>>> {
+        self.each(keys.len(), Call::BlobsDelete { keys }).await
     }
 }

@@ -46,7 +46,7 @@ use crate::capability::documents::{Id, Query, Write};
 use crate::capability::sql::Value;
 use crate::capability::streams::Message;
 use crate::capability::wallet::Movement;
-use crate::capability::{Error, Result};
+use crate::capability::{Error, Result, blobs};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,16 @@ pub enum Call {
     Balances { user: String },
     #[serde(rename = "connections.post")]
     Push { pushes: Vec<Push> },
+    #[serde(rename = "connections.probe")]
+    Probe { ids: Vec<String> },
     #[serde(rename = "connections.close")]
     Close { id: String },
+    #[serde(rename = "blobs.put")]
+    BlobsPut { writes: Vec<blobs::Write> },
+    #[serde(rename = "blobs.get")]
+    BlobsGet { reads: Vec<blobs::Read> },
+    #[serde(rename = "blobs.search")]
+    BlobsSearch { query: blobs::Query },
+    #[serde(rename = "blobs.delete")]
+    BlobsDelete { keys: Vec<String> },
 }

@@ -2,7 +2,7 @@
 
 use super::{Call, Session, Sessions};
 use crate::capability::{
-    Base, Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet,
+    Base, Blobs, Cache, Connections, Documents, Error, Identity, LogStreams, Result, Sql, Wallet,
 };
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ pub struct Served<'a> {
     pub sql: Option<&'a dyn Sql>,
     pub wallet: Option<&'a dyn Wallet>,
     pub connections: Option<&'a dyn Connections>,
+    pub blobs: Option<&'a dyn Blobs>,
     /// For tests: what sets time and randomness.
     pub sessions: Option<&'a dyn Sessions>,
 }
@@ -67,7 +68,12 @@ impl Served<'_> {
             Call::WalletPost { movements } => json(given(self.wallet, "wallet")?.post(movements).await),
             Call::Balances { user } => json(given(self.wallet, "wallet")?.balances(&user).await),
             Call::Push { pushes } => json(given(self.connections, "connections")?.post(pushes).await),
+            Call::Probe { ids } => json(given(self.connections, "connections")?.probe(ids).await),
             Call::Close { id } => json(given(self.connections, "connections")?.close(&id).await),
+            Call::BlobsPut { writes } => json(given(self.blobs, "blobs")?.put(writes).await),
+            Call::BlobsGet { reads } => json(given(self.blobs, "blobs")?.get(reads).await),
+            Call::BlobsSearch { query } => json(given(self.blobs, "blobs")?.search(query).await),
+            Call::BlobsDelete { keys } => json(given(self.blobs, "blobs")?.delete(keys).await),
         })
     }
 }

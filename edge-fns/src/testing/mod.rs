@@ -94,7 +94,8 @@ impl Memory {
             streams: Some(self),
             sql: Some(self),
             wallet: Some(self),
-            connections: None,
+            connections: Some(self),
+            blobs: Some(self),
             sessions: Some(self),
         }
     }
