@@ -1,7 +1,8 @@
 //! In-memory capabilities that can be told to fail: for the tests of this crate and of the shells.
 //!
 //! [`Memory`] implements every capability over plain maps, by the letter of the traits. [`Memory::fail`] makes a coming
-//! call fail, before or after it has taken effect, so that tests can break a function off between any two steps.
+//! call fail, before or after it has taken effect, and [`Memory::crash_after`] all that follow, so that tests can break a
+//! function off between any two steps.
 
 mod blobs;
 mod cache;
@@ -27,7 +28,7 @@ pub struct Memory {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     pub now: Millis,
     pub config: BTreeMap<String, String>,
@@ -49,6 +50,8 @@ pub struct State {
     random: u64,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    /// The call from which on nobody is there to make one.
+    crash: Option<u64>,
 }
 
 /// How a call fails.
@@ -58,6 +61,13 @@ pub enum Fault {
     Before(Error),
     /// It takes effect, but the caller is told that nobody knows.
     After,
+}
+
+/// The same state, going its own way from here.
+impl Clone for Memory {
+    fn clone(&self) -> Memory {
+        Memory { state: Mutex::new(self.state().clone()) }
+    }
 }
 
 impl Memory {
@@ -104,11 +114,32 @@ impl Memory {
         self.state().faults.clear();
     }
 
+    /// The process ends after so many more calls: the last of them has taken effect, and none after it does.
+    pub fn crash_after(&self, calls: u64) {
+        let mut state = self.state();
+        state.crash = Some(state.calls + calls);
+    }
+
+    /// A new process is there. Answers whether the old one had ended.
+    pub fn restart(&self) -> bool {
+        let mut state = self.state();
+        let calls = state.calls;
+        state.crash.take().is_some_and(|crash| calls > crash)
+    }
+
+    /// Calls made so far, to all back ends.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
     /// Runs one call, or makes it fail.
     fn call<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut state = self.state();
         let number = state.calls;
         state.calls += 1;
+        if state.crash.is_some_and(|crash| number >= crash) {
+            return Err(Error::Unavailable("the process has ended".into()));
+        }
         match state.faults.remove(&number) {
             None => run(&mut state),
             Some(Fault::Before(error)) => Err(error),
