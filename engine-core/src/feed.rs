@@ -7,13 +7,17 @@
 //!
 //! | feed | what | how |
 //! |---|---|---|
-//! | L1 | best price and quantity a side | [`OrderBook::quote`](crate::book::OrderBook::quote) |
-//! | L2 | quantity and orders of each level | a snapshot of n levels or all ([`OrderBook::depth`](crate::book::OrderBook::depth)), then [`DepthChange`]s; [`DepthReplica`] puts them together |
+//! | L1 | best price and quantity a side | [`OrderBook::quote`](crate::book::OrderBook::quote), then a [`TopFeed`] of one level |
+//! | best n | the n best levels a side | a [`TopFeed`] of n levels: what comes into view or goes out of it is told as well; [`TopReplica`] puts it together |
+//! | L2 | quantity and orders of each level | a snapshot of all levels ([`OrderBook::depth`](crate::book::OrderBook::depth)), then [`DepthChange`]s; [`DepthReplica`] puts them together |
 //! | L3 | each order as it is seen | a snapshot ([`OrderBook::queue`](crate::book::OrderBook::queue)), then [`OrderChange`]s; [`OrderReplica`] puts them together |
+
+mod top;
+
+pub use top::{TopFeed, TopReplica, TopUpdate};
 
 use crate::bytes::Crc32;
 use crate::event::Event;
-
 use crate::types::{OrderId, Price, Quantity, Sequence, Side};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -158,6 +162,32 @@ fn side_checksum(crc: &mut Crc32, levels: impl Iterator<Item = (Price, Quantity)
     }
     bytes[0] = count as u8;
     crc.update(&bytes[..1 + 16 * count]);
+}
+
+/// Orders a side that [`order_checksum`] covers.
+pub const CHECKSUM_ORDERS: usize = 100;
+
+/// CRC-32 (IEEE) over the first hundred orders of each side in the order in which they would be filled, bids first, each as its id, its
+/// price and its displayed quantity in 8 bytes, little-endian, with one byte after each side: how many orders it was.
+pub fn order_checksum(
+    bids: impl Iterator<Item = (OrderId, Price, Quantity)>,
+    asks: impl Iterator<Item = (OrderId, Price, Quantity)>,
+) -> u32 {
+    let mut crc = Crc32::default();
+    let mut side = |orders: &mut dyn Iterator<Item = (OrderId, Price, Quantity)>| {
+        let mut count = 0;
+        for (order, price, quantity) in orders.take(CHECKSUM_ORDERS) {
+            for number in [order.0, price, quantity] {
+                crc.update(&number.to_le_bytes());
+            }
+            count += 1;
+        }
+        crc.update(&[count]);
+    };
+    let (mut bids, mut asks) = (bids, asks);
+    side(&mut bids);
+    side(&mut asks);
+    crc.finish()
 }
 
 /// Why a replica no longer follows its market: it needs a snapshot.
@@ -350,6 +380,16 @@ impl OrderReplica {
         self.queues[side as usize].iter().map(move |(&(at, _), &(order, quantity))| {
             (order, if side == Side::Buy { !at } else { at }, quantity)
         })
+    }
+
+    /// See [`order_checksum`].
+    pub fn checksum(&self) -> u32 {
+        order_checksum(self.queue(Side::Buy), self.queue(Side::Sell))
+    }
+
+    /// Whether the market's checksum is this copy's.
+    pub fn verify(&self, checksum: u32) -> Result<(), OutOfStep> {
+        if self.checksum() == checksum { Ok(()) } else { Err(OutOfStep::WrongChecksum) }
     }
 
     /// How much is displayed before this order at its price, and in how many orders.

@@ -8,20 +8,21 @@
 //! |---|---|
 //! | 1 | plain limit orders |
 //! | 2 | definition, phase, every kind of order, feeds' counters; prices and arrivals as differences |
+//! | 3 | orders that the pass before a volatility auction has triggered |
 
 use crate::book::{MAX_COUNT, OrderBook, Parts, SavedExtra, SavedOrder, SavedPlace};
 use crate::bytes::{Reader, Writer, crc32};
 use crate::candle::Candle;
 use crate::codec::{Choice, CodecError, Field};
 use crate::definition::Definition;
-use crate::market::Market;
+use crate::market::{MAX_DAY_OFFSET_S, Market};
 use crate::ticker::Day;
 use crate::types::{NO_END, OrderId, Phase, PostOnly, Price, SelfTrade, Side, UserId};
 use alloc::vec::Vec;
 
 const MARKET_MAGIC: [u8; 4] = *b"SNMK";
 /// What [`encode_market`] writes; [`decode_market`] takes this and every earlier version.
-pub const MARKET_VERSION: u64 = 2;
+pub const MARKET_VERSION: u64 = 3;
 
 /// Why a snapshot was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,7 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
     let day = Field::take(from)?;
     let book = match version {
         1 => take_book_1(from, time)?,
-        _ => take_book(from, time)?,
+        _ => take_book(from, version, time)?,
     };
     if !from.is_empty() {
         return Err(SnapshotError::Malformed(CodecError::Trailing));
@@ -149,9 +150,7 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
     Ok(Market::of(book, sequence, time, candle, day, day_offset_s))
 }
 
-const MAX_DAY_OFFSET_S: u64 = 86_400;
-
-fn take_book(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotError> {
+fn take_book(from: &mut Reader<'_>, version: u64, time: u64) -> Result<OrderBook, SnapshotError> {
     let mut book = OrderBook::from_parts(&Parts::take(from)?, time).map_err(SnapshotError::Impossible)?;
     let count = from.number()?;
     // No order is shorter than five bytes: a lie about their number cannot make room for more than there can be.
@@ -195,6 +194,7 @@ fn take_book(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotErro
             1 => SavedPlace::Stopped,
             2 => SavedPlace::Waiting,
             3 => SavedPlace::Held,
+            4 if version > 2 => SavedPlace::Due,
             byte => return Err(SnapshotError::Malformed(CodecError::UnknownChoice("place", byte))),
         };
         let (side, price) = (Side::take(from)?, from.number()?);

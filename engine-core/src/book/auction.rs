@@ -127,11 +127,16 @@ impl OrderBook {
             for slot in [buy, sell] {
                 self.fill_in_auction(slot, quantity, sink);
             }
+            let done = [buy, sell].map(|slot| self.total(slot) == 0);
+            // Out of the queue before what is linked to it changes its level, so that no reader sees it there without quantity.
+            for (slot, _) in [buy, sell].into_iter().zip(done).filter(|&(_, done)| done) {
+                self.unlink(slot, sink);
+            }
             for slot in [buy, sell] {
                 self.cancel_peer(slot, sink);
             }
-            for slot in [buy, sell] {
-                if self.total(slot) == 0 {
+            for (slot, done) in [buy, sell].into_iter().zip(done) {
+                if done {
                     self.close(slot, sink);
                 }
             }

@@ -3,7 +3,8 @@
 //! - `store`: where orders, levels and accounts live, and how they are chained
 //! - `entry`: new orders, and what refuses them · `change`: cancel, replace, mass cancel, define
 //! - `matching`: fills in continuous trading · `auction`: fills at one price
-//! - `follow`: what follows from a fill: stops, links, exits, waiting orders · `session`: phases and time
+//! - `follow`: what follows from a fill: stops, links, exits · `waiting`: orders that wait for enough on the other side ·
+//!   `session`: phases and time
 //!
 //! Orders live in a slab and are chained into the queue of their price level; levels live in a second slab and are found
 //! through one ladder a side. An order with something special about it (hidden, an end, a trigger, a link) has that in
@@ -24,6 +25,7 @@ mod matching;
 mod restore;
 mod session;
 mod store;
+mod waiting;
 
 pub use auction::Indicative;
 pub(crate) use restore::{MAX_COUNT, Parts, SavedExtra, SavedOrder, SavedPlace};
@@ -31,7 +33,7 @@ pub(crate) use store::touch;
 
 use crate::command::{Command, Replace};
 use crate::definition::Definition;
-use crate::feed::{Quote, checksum};
+use crate::feed::{Quote, checksum, order_checksum};
 use crate::index::IdIndex;
 use crate::ladder::{Ladder, LevelIndex, NONE};
 use crate::types::{Millis, OrderId, Phase, Price, Quantity, Side, UserId};
@@ -39,7 +41,10 @@ use alloc::vec::Vec;
 use expiry::Expiries;
 use follow::FollowUp;
 use store::{Account, Extra, Level, Order, Place, Slab};
+use waiting::Wanting;
 
+/// Live orders from which on a book is larger than most processors' caches: at a line each, 32 MiB.
+const LARGE: usize = 1 << 19;
 /// How many commands are looked at together.
 const LOOK_AHEAD: usize = 16;
 
@@ -114,7 +119,13 @@ pub struct OrderBook {
     sell_stops: Ladder,
     stops: u32,
     trailing: Vec<u32>,
+    /// Stopped orders whose price the pass before a volatility auction has reached, by arrival.
+    due: Vec<u32>,
     waiting: Vec<u32>,
+    /// What the waiting orders of each side lack. Not part of the state.
+    wanting: [Wanting; 2],
+    /// Waiting orders that may have enough, between a survey and their test.
+    able: Vec<(u64, u32)>,
     /// Live orders that count as watched: trailing stops, and orders with a minimum.
     watched: [u32; 2],
     expiries: Expiries,
@@ -167,7 +178,10 @@ impl OrderBook {
             sell_stops: Ladder::new(Side::Buy),
             stops: 0,
             trailing: Vec::new(),
+            due: Vec::new(),
             waiting: Vec::new(),
+            wanting: [Wanting::default(); 2],
+            able: Vec::new(),
             watched: [0; 2],
             expiries: Expiries::default(),
             links: 0,
@@ -180,7 +194,8 @@ impl OrderBook {
         book
     }
 
-    /// Makes room for so many live orders, so that growing does not happen in the middle of trading.
+    /// Makes room for so many live orders and their ids, so that these do not grow in the middle of trading. Levels, accounts
+    /// and what is special about orders grow with the first that come, and are kept then.
     pub fn reserve(&mut self, orders: usize) {
         self.orders.reserve(orders, Order::NOBODY);
         self.index.reserve(orders);
@@ -237,6 +252,12 @@ impl OrderBook {
         checksum(side(Side::Buy), side(Side::Sell))
     }
 
+    /// See [`order_checksum`].
+    pub fn order_checksum(&self) -> u32 {
+        let side = |side| self.queue(side).map(|order| (order.order, order.price, order.open));
+        order_checksum(side(Side::Buy), side(Side::Sell))
+    }
+
     /// Resting orders of one side in the order in which they would be filled.
     pub fn queue(&self, side: Side) -> impl Iterator<Item = RestingOrder> + '_ {
         self.ladder(side).iter().flat_map(move |level| self.chain(level)).map(|slot| self.resting(slot))
@@ -267,15 +288,19 @@ impl OrderBook {
                     before.fold((0, 0), |(sum, count), at| (sum + self.orders[at].open, count + 1));
                 Whereabouts::Resting { ahead, orders }
             }
-            Place::Stopped => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
+            Place::Stopped | Place::Due => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
             Place::Waiting => Whereabouts::Waiting,
             _ => Whereabouts::Held,
         })
     }
 
     /// Looks at what these commands will touch, so that a book that is larger than the processor's cache is waited for once
-    /// and not for each of them in turn. It changes nothing: for hosts that have several commands at hand.
+    /// and not for each of them in turn. It changes nothing, and costs next to nothing while the book is small: for hosts that
+    /// have several commands at hand.
     pub fn look_ahead(&self, commands: &[Command]) {
+        if self.len() < LARGE {
+            return;
+        }
         let mut sum = 0;
         for commands in commands.chunks(LOOK_AHEAD) {
             let mut slots = [NONE; LOOK_AHEAD];
