@@ -37,6 +37,10 @@ impl Folder {
         Folder(path)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub fn load(&self, backends: Backends, limits: Limits) -> std::result::Result<EdgeHost, LoadError> {
         EdgeHost::load(&self.0, backends, limits)
     }
