@@ -131,7 +131,7 @@ fn the_protocol_is_what_its_description_says() {
         remote.verify("expired").await.unwrap().unwrap_err();
         let id = Id { table: "t".into(), partition: "p".into(), sort: "s".into() };
         let write = Write { id: id.clone(), expect: Expect::Version(1 << 60), body: Some(b"{}".to_vec()) };
-        remote.put(vec![write]).await.unwrap();
+        Documents::put(&remote, vec![write]).await.unwrap();
         let message = Message { partition: "p".into(), body: b"b".to_vec() };
         remote.append("s", vec![message]).await.unwrap();
         remote.execute("insert", vec![vec![Value::Text("1".into()), Value::Instant(3)]]).await.unwrap();
@@ -191,11 +191,14 @@ fn every_call_brings_back_what_the_capability_says() {
             expect: Expect::Absent,
             body: Some(body.to_vec()),
         };
-        assert_eq!(remote.put(vec![write("a", b"\xfe")]).await, Ok(vec![Outcome::Written(1)]));
+        assert_eq!(Documents::put(&remote, vec![write("a", b"\xfe")]).await, Ok(vec![Outcome::Written(1)]));
         let entry = Entry { id: id("a"), version: 1, body: b"\xfe".to_vec() };
         let stale = Outcome::Stale(Some(entry.clone()));
         assert_eq!(remote.put_all(vec![write("b", b""), write("a", b"")]).await, Ok(stale));
-        assert_eq!(remote.get(vec![id("a"), id("b")]).await, Ok(vec![Some(entry.clone()), None]));
+        assert_eq!(
+            Documents::get(&remote, vec![id("a"), id("b")]).await,
+            Ok(vec![Some(entry.clone()), None])
+        );
         let query = Query {
             table: "t".into(),
             partition: "p".into(),
@@ -205,7 +208,7 @@ fn every_call_brings_back_what_the_capability_says() {
             descending: true,
             cursor: None,
         };
-        assert_eq!(remote.search(query).await.unwrap().entries, [entry]);
+        assert_eq!(Documents::search(&remote, query).await.unwrap().entries, [entry]);
         let party = |user: &str, hold: &str| Party { user: user.into(), hold: hold.into(), refund: 1 };
         let movements = vec![
             Movement::Reserve { hold: "h".into(), user: "ann".into(), asset: Asset::Cash, amount: u64::MAX },

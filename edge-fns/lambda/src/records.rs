@@ -145,7 +145,8 @@ impl DeadLetters<'_> {
             match undone.iter().find(|undone| undone.id == item.id).map(|undone| &undone.disposition) {
                 None => {}
                 Some(Disposition::Reject(reason)) => {
-                    if !self.bury(consumer, stream, item, reason).await {
+                    let safe = self.bury(consumer, stream, item, reason).await;
+                    if !safe {
                         return Some(&item.id);
                     }
                 }

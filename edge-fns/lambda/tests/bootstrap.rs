@@ -15,6 +15,7 @@ use edge_fns::order_router;
 use edge_fns::remote::Sessions;
 use edge_fns::testing::{Fault, Memory};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 
 /// An exchange where ann has cash and bob has stock.
@@ -349,12 +350,13 @@ async fn a_function_that_cannot_start_says_why() {
     code[middle] ^= 1;
     std::fs::write(&file, code).unwrap();
 
-    let cases: [(&std::path::Path, &str, &[(&str, &str)], &str); 5] = [
+    type Variables<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&Path, &str, Variables<'_>, &str); 5] = [
         (broken.path(), "asset", &[], "Supernoba.Init.changed"),
         (&archive, "nobody", &[], "Supernoba.Init.unknown_handler"),
         (&archive, "asset", &[("CACHE_BACKEND", "valkey")], "Supernoba.Init.setup"),
         (&archive, "asset", &[("CAPABILITIES_URL", "")], "Supernoba.Init.setup"),
-        (std::path::Path::new("/nonexistent"), "asset", &[], "Supernoba.Init.unreadable"),
+        (Path::new("/nonexistent"), "asset", &[], "Supernoba.Init.unreadable"),
     ];
     for (archive, handler, variables, expected) in cases {
         let mut lambda = Lambda::of(archive, bootstrap, handler, exchange(), variables).await;
