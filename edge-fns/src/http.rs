@@ -1,19 +1,22 @@
 //! REST requests, answers and refusals.
 
 use crate::capability::Error;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The largest request body.
 pub const BODY_LIMIT: usize = 64 << 10;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub method: String,
     pub path: String,
     /// Without the `?`, still percent-encoded.
+    #[serde(default)]
     pub query: String,
     /// Names in lower case.
+    #[serde(default)]
     pub headers: Vec<(String, String)>,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 
@@ -53,10 +56,11 @@ impl Request {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 

@@ -8,6 +8,7 @@
 //! - WebSocket ([`socket`]): [`connect`], [`subscribe`], [`disconnect`]
 //! - streams ([`stream`]): [`fill_processor`], [`history_saver`], [`notifier`], [`user_notify`]
 //! - timers ([`timer`]): [`stale_connections`], [`trades_backup`], [`aggregator`], [`sweeper`]
+//! - capabilities over HTTP, for hosts that have none of their own: [`remote`]
 //! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] and [`replacement`] (lock and append),
 //!   [`audience`] (a user's connections), [`candle_store`], [`scan`], [`scripts`], [`executor`]
 #![forbid(unsafe_code)]
@@ -28,11 +29,13 @@ pub mod fill_processor;
 pub mod history_saver;
 pub mod http;
 pub mod ids;
+pub mod json;
 pub mod notifier;
 pub mod order;
 pub mod order_router;
 pub mod orders;
 pub mod placement;
+pub mod remote;
 pub mod replacement;
 pub mod scan;
 pub mod scripts;

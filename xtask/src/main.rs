@@ -7,6 +7,7 @@ mod bench;
 mod command;
 mod components;
 mod fuzz;
+mod lambda;
 mod setup;
 mod test;
 mod up;
@@ -31,6 +32,7 @@ cargo xtask COMMAND
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
     --twice        and build them twice more, in two new folders; fail where the bytes differ
+  lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
   web              build the page into web/dist
   setup            only set up what is missing
   fmt              format the code
@@ -58,6 +60,11 @@ fn main() -> Result<()> {
                 components::check()?;
             }
             if asked("--twice") { components::check_twice(&toolchain) } else { Ok(()) }
+        }
+        "lambda" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            lambda::build(&toolchain)
         }
         "web" => {
             let toolchain = setup::wasm()?;

@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, setup, web};
+use crate::{components, lambda, setup, web};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -69,6 +69,7 @@ fn run(count: &mut Count) -> Result<()> {
     step("build", "the exchange", || {
         cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()
     })?;
+    step("lambda", "the archive for AWS Lambda", || lambda::build(&toolchain))?;
     step("clippy", "warnings are errors", clippy)?;
     step("core alone", "its documentation, and without features", core_alone)?;
     step("core", "tests with overflow checks (dev profile)", || {
@@ -81,6 +82,9 @@ fn run(count: &mut Count) -> Result<()> {
         // A test that would be skipped for want of something that was built above fails.
         let all = cargo(["test", "--release"].into_iter().chain(NATIVE));
         counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
+    })?;
+    step("lambda tests", "the archive behind a runtime API", || {
+        counted(cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(

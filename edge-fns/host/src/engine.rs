@@ -14,11 +14,33 @@ const STACK: usize = 512 << 10;
 /// The largest table of functions that one component may have.
 const TABLE_ELEMENTS: usize = 10_000;
 
+/// What compiled code depends on: equal where components are compiled and where they run.
+fn code() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    // Functions have no async types: their host waits on a stack of theirs. Said here because the default changes with
+    // what wasmtime is built with.
+    config.concurrency_support(false);
+    // A trap is told by its kind and by the panic's message in the log, not by addresses: maps of them would be a fifth of
+    // the code's size.
+    config.generate_address_map(false);
+    config.wasm_backtrace_max_frames(None);
+    config.native_unwind_info(false);
+    config
+}
+
+/// An engine that compiles for any machine of this target: for no processor's features but those that all have.
+#[cfg(feature = "compiler")]
+pub fn compiler(target: &str) -> Result<Engine, LoadError> {
+    let mut config = code();
+    config.target(target).map_err(|reason| LoadError::Engine(format!("{target}: {reason:#}")))?;
+    Engine::new(&config).map_err(|reason| LoadError::Engine(format!("{target}: {reason:#}")))
+}
+
 /// An engine with places for `concurrent` calls, reserved at the start; where the system does not give that much
 /// address space, places are made call by call.
 pub fn start(limits: &Limits) -> Result<Engine, LoadError> {
-    let mut config = Config::new();
-    config.epoch_interruption(true);
+    let mut config = code();
     config.max_wasm_stack(STACK);
     config.async_stack_size(4 * STACK);
     let mut pool = PoolingAllocationConfig::new();

@@ -10,17 +10,17 @@
 //! written.
 
 use crate::call::Call;
-use crate::handler::{Version, link};
+use crate::handler::{Mark, Marks, Version, link, not_known, read, unfit};
 use crate::sources::{stopped, waited};
-use crate::worlds::{WORLDS, World};
+use crate::worlds::World;
 use crate::{EdgeHost, LoadError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Component, InstancePre};
 
 /// What a reload did.
 #[derive(Debug, Default)]
@@ -33,6 +33,20 @@ pub struct Reload {
 
 /// When the components were written, and their sizes.
 pub(crate) type Stamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// The folder that a host serves.
+pub(crate) struct Loaded {
+    dir: PathBuf,
+    marks: Marks,
+    /// How the folder looked when it was loaded last.
+    taken: Mutex<Stamps>,
+}
+
+impl Loaded {
+    pub(crate) fn new(dir: &Path) -> Result<Loaded, LoadError> {
+        Ok(Loaded { dir: dir.to_owned(), marks: Marks::default(), taken: Mutex::new(stamps(dir)?) })
+    }
+}
 
 /// A component's file.
 struct File {
@@ -53,11 +67,22 @@ fn files(dir: &Path) -> Result<(Vec<File>, Vec<PathBuf>), LoadError> {
     Ok((known, unknown))
 }
 
-fn not_known(path: PathBuf) -> LoadError {
-    LoadError::UnknownHandler { path, known: WORLDS.map(|world| world.handler).join(", ") }
+/// The components of a folder that holds some, and nothing else that looks like one.
+fn components(dir: &Path) -> Result<Vec<File>, LoadError> {
+    let (files, unknown) = files(dir)?;
+    match unknown.into_iter().next() {
+        Some(path) => Err(not_known(path)),
+        None if files.is_empty() => Err(LoadError::Empty { path: dir.to_owned() }),
+        None => Ok(files),
+    }
 }
 
-pub(crate) fn stamps(dir: &Path) -> Result<Stamps, LoadError> {
+/// The same for others: handler and file.
+pub(crate) fn handlers(dir: &Path) -> Result<Vec<(&'static str, PathBuf)>, LoadError> {
+    Ok(components(dir)?.into_iter().map(|file| (file.world.handler, file.path)).collect())
+}
+
+fn stamps(dir: &Path) -> Result<Stamps, LoadError> {
     let unreadable = |source| LoadError::Read { path: dir.to_owned(), source };
     let mut stamps = Stamps::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
@@ -75,16 +100,11 @@ pub(crate) fn stamps(dir: &Path) -> Result<Stamps, LoadError> {
 impl EdgeHost {
     /// Loads every component of the folder; the first that cannot be served is the error.
     pub(crate) fn fill(&self) -> Result<(), LoadError> {
-        let dir = &self.inner.dir;
-        let (files, unknown) = files(dir)?;
-        if let Some(path) = unknown.into_iter().next() {
-            return Err(not_known(path));
-        }
-        if files.is_empty() {
-            return Err(LoadError::Empty { path: dir.clone() });
-        }
+        let Some(folder) = &self.inner.folder else { return Ok(()) };
+        let files = components(&folder.dir)?;
         let linked: Vec<Result<Linked, LoadError>> = std::thread::scope(|threads| {
-            let running: Vec<_> = files.iter().map(|file| threads.spawn(|| self.link(file))).collect();
+            let running: Vec<_> =
+                files.iter().map(|file| threads.spawn(|| self.link(file, folder))).collect();
             running.into_iter().map(|thread| thread.join().expect("a compiler that does not panic")).collect()
         });
         for (file, linked) in files.iter().zip(linked) {
@@ -96,14 +116,15 @@ impl EdgeHost {
     /// Takes every component that has changed since it was loaded. This compiles: it takes its time, and a thread where
     /// that may be.
     pub fn reload_now(&self) -> Result<Reload, LoadError> {
+        let Some(folder) = &self.inner.folder else { return Ok(Reload::default()) };
         // One at a time, so that an older look never replaces a newer one.
-        let mut taken = self.inner.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = stamps(&self.inner.dir)?;
-        let (files, unknown) = files(&self.inner.dir)?;
+        let mut taken = folder.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = stamps(&folder.dir)?;
+        let (files, unknown) = files(&folder.dir)?;
         let mut reload = Reload::default();
         reload.refused.extend(unknown.into_iter().map(|path| (path.clone(), not_known(path))));
         for file in files {
-            match self.renew(&file) {
+            match self.renew(&file, folder) {
                 Ok(true) => reload.taken.push(file.world.handler),
                 Ok(false) => {}
                 Err(reason) => {
@@ -133,16 +154,17 @@ impl EdgeHost {
 
     /// Looks for changed components every `period` and takes them, until told to stop.
     pub async fn watch(self, period: Duration, stop: watch::Receiver<bool>) {
+        let Some(folder) = &self.inner.folder else { return };
         let mut looks = Looks::default();
         while !stopped(&stop) && !waited(period, &stop).await {
-            let seen = match stamps(&self.inner.dir) {
+            let seen = match stamps(&folder.dir) {
                 Ok(seen) => seen,
                 Err(error) => {
                     tracing::warn!(%error, "the components cannot be looked at");
                     continue;
                 }
             };
-            let taken = self.inner.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let taken = folder.taken.lock().unwrap_or_else(PoisonError::into_inner).clone();
             if looks.settled(seen, &taken)
                 && let Err(error) = self.reload().await
             {
@@ -151,15 +173,20 @@ impl EdgeHost {
         }
     }
 
-    fn link(&self, file: &File) -> Result<Linked, LoadError> {
-        let read = std::fs::read(&file.path);
-        let bytes = read.map_err(|source| LoadError::Read { path: file.path.clone(), source })?;
-        let linked = link(file.world, &file.path, &bytes, &self.inner.engine, &self.inner.linker)?;
-        Ok(Linked { linked, mark: self.inner.marks.of(&bytes) })
+    fn link(&self, file: &File, folder: &Loaded) -> Result<Linked, LoadError> {
+        let bytes = read(&file.path)?;
+        Ok(Linked { linked: self.compile(file, &bytes)?, mark: folder.marks.of(&bytes) })
+    }
+
+    fn compile(&self, file: &File, bytes: &[u8]) -> Result<InstancePre<Call>, LoadError> {
+        let (engine, linker) = (&self.inner.engine, &self.inner.linker);
+        let component = Component::from_binary(engine, bytes).map_err(|reason| unfit(&file.path, reason))?;
+        link(file.world, &file.path, &component, engine, linker)
     }
 
     fn take(&self, file: &File, linked: Linked) -> Result<(), LoadError> {
-        let version = Version::new(file.world, &file.path, linked.linked, linked.mark, &self.inner.shared)?;
+        let version =
+            Version::new(file.world, &file.path, linked.linked, Some(linked.mark), &self.inner.shared)?;
         if let Some(handler) = self.slot(file.world.handler) {
             handler.replace(version);
         }
@@ -167,15 +194,14 @@ impl EdgeHost {
     }
 
     /// Takes this component if it is another one than serves now.
-    fn renew(&self, file: &File) -> Result<bool, LoadError> {
-        let read = std::fs::read(&file.path);
-        let bytes = read.map_err(|source| LoadError::Read { path: file.path.clone(), source })?;
-        let mark = self.inner.marks.of(&bytes);
+    fn renew(&self, file: &File, folder: &Loaded) -> Result<bool, LoadError> {
+        let bytes = read(&file.path)?;
+        let mark = folder.marks.of(&bytes);
         let Some(handler) = self.slot(file.world.handler) else { return Ok(false) };
         if handler.mark() == Some(mark) {
             return Ok(false);
         }
-        let linked = link(file.world, &file.path, &bytes, &self.inner.engine, &self.inner.linker)?;
+        let linked = self.compile(file, &bytes)?;
         self.take(file, Linked { linked, mark })?;
         handler.counters.reloads.fetch_add(1, Relaxed);
         Ok(true)
@@ -184,7 +210,7 @@ impl EdgeHost {
 
 struct Linked {
     linked: InstancePre<Call>,
-    mark: crate::handler::Mark,
+    mark: Mark,
 }
 
 /// Tells a change that is complete from one that is being made.

@@ -7,10 +7,9 @@ use crate::bindings::timer_function::{TimerFunction, TimerFunctionPre};
 use crate::call::{self, Call, Shared};
 use crate::limits::Limit;
 use crate::metrics::Counters;
-use crate::worlds::{Kind, World};
+use crate::worlds::{Kind, WORLDS, World};
 use crate::{HandlerError, HandlerMetrics, LoadError};
-use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::task::{Context, Poll, Waker};
 use wasmtime::component::{Component, InstancePre, Linker};
@@ -28,7 +27,9 @@ pub struct Handler {
 /// One component, linked and ready to be instantiated.
 pub struct Version {
     pub function: Function,
-    mark: Mark,
+    /// None where there was no file to tell from another. Only a host that compiles asks for it.
+    #[cfg_attr(not(feature = "compiler"), allow(dead_code))]
+    mark: Option<Mark>,
 }
 
 pub enum Function {
@@ -43,11 +44,14 @@ pub enum Function {
 pub struct Mark(usize, u64);
 
 /// Makes marks that can be compared.
+#[cfg(feature = "compiler")]
 #[derive(Default)]
-pub struct Marks(RandomState);
+pub struct Marks(std::hash::RandomState);
 
+#[cfg(feature = "compiler")]
 impl Marks {
     pub fn of(&self, bytes: &[u8]) -> Mark {
+        use std::hash::BuildHasher;
         Mark(bytes.len(), self.0.hash_one(bytes))
     }
 }
@@ -61,8 +65,9 @@ impl Handler {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    #[cfg(feature = "compiler")]
     pub fn mark(&self) -> Option<Mark> {
-        self.current().map(|version| version.mark)
+        self.current().and_then(|version| version.mark)
     }
 
     /// From here on calls start with this version; those under way finish with theirs.
@@ -103,25 +108,32 @@ impl Handler {
     }
 }
 
-/// Compiles a component and connects what its world grants.
+/// Connects a component with what its world grants.
 pub fn link(
     world: &World,
     path: &Path,
-    bytes: &[u8],
+    component: &Component,
     engine: &Engine,
     linker: &Linker<Call>,
 ) -> Result<InstancePre<Call>, LoadError> {
-    let component = Component::from_binary(engine, bytes).map_err(|reason| unfit(path, reason))?;
     let imported = component.component_type();
     match imported.imports(engine).find(|(import, _)| !world.grants(import)) {
         Some((import, _)) => {
             Err(LoadError::NotGranted { handler: world.handler.to_owned(), import: import.to_owned() })
         }
-        None => linker.instantiate_pre(&component).map_err(|reason| unfit(path, reason)),
+        None => linker.instantiate_pre(component).map_err(|reason| unfit(path, reason)),
     }
 }
 
-fn unfit(path: &Path, reason: wasmtime::Error) -> LoadError {
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+pub fn not_known(path: PathBuf) -> LoadError {
+    LoadError::UnknownHandler { path, known: WORLDS.each_ref().map(|world| world.handler).join(", ") }
+}
+
+pub fn unfit(path: &Path, reason: wasmtime::Error) -> LoadError {
     LoadError::Compile { path: path.to_owned(), reason: format!("{reason:#}") }
 }
 
@@ -131,7 +143,7 @@ impl Version {
         world: &'static World,
         path: &Path,
         linked: InstancePre<Call>,
-        mark: Mark,
+        mark: Option<Mark>,
         shared: &Arc<Shared>,
     ) -> Result<Version, LoadError> {
         // What a component needs that is never taken is not counted.

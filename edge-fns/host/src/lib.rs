@@ -38,10 +38,12 @@ mod config;
 mod convert;
 mod engine;
 mod error;
+#[cfg(feature = "compiler")]
 mod folder;
 mod handler;
 mod limits;
 mod metrics;
+pub mod precompiled;
 pub mod sources;
 mod worlds;
 
@@ -51,24 +53,24 @@ pub use edge_fns::socket::{Event as SocketEvent, Reply as SocketReply};
 pub use edge_fns::stream::{Disposition, Failure, Item};
 pub use edge_fns::timer::Timer;
 pub use error::{HandlerError, LoadError};
+#[cfg(feature = "compiler")]
 pub use folder::Reload;
 pub use limits::{Limit, Limits};
 pub use metrics::{HandlerMetrics, TIME_BOUNDS};
 
 use call::{Call, Shared};
 use engine::Clock;
-use folder::Stamps;
-use handler::{Function, Handler, Marks, Version};
+use handler::{Function, Handler, Version};
 use metrics::Running;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Engine, Store};
-use worlds::{Kind, WORLDS};
+use worlds::{Kind, WORLDS, World};
 
 /// The loaded components. Cheap to clone.
 #[derive(Clone)]
@@ -77,23 +79,20 @@ pub struct EdgeHost {
 }
 
 struct Inner {
-    dir: PathBuf,
     engine: Engine,
     linker: Linker<Call>,
     shared: Arc<Shared>,
     /// One for each world.
     handlers: Vec<Handler>,
     room: Semaphore,
-    marks: Marks,
-    /// How the folder looked when it was loaded last.
-    taken: Mutex<Stamps>,
+    /// Where the components come from that were compiled here.
+    #[cfg(feature = "compiler")]
+    folder: Option<folder::Loaded>,
 }
 
-impl EdgeHost {
-    /// Compiles every `NAME.wasm` of the folder, in parallel, and checks it against its handler's world.
-    pub fn load(dir: &Path, backends: Backends, limits: Limits) -> Result<EdgeHost, LoadError> {
-        // Looked at before it is read: what changes meanwhile is seen as a change.
-        let taken = Mutex::new(folder::stamps(dir)?);
+impl Inner {
+    /// A host without components.
+    fn new(backends: Backends, limits: Limits) -> Result<Inner, LoadError> {
         let engine = engine::start(&limits)?;
         let mut linker = Linker::new(&engine);
         bindings::capabilities::EveryCapability::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call)
@@ -102,10 +101,51 @@ impl EdgeHost {
         let room = Semaphore::new(limits.concurrent as usize);
         let shared = Arc::new(Shared { backends, limits, clock });
         let handlers = WORLDS.iter().map(Handler::new).collect();
-        let (dir, marks) = (dir.to_owned(), Marks::default());
-        let host =
-            EdgeHost { inner: Arc::new(Inner { dir, engine, linker, shared, handlers, room, marks, taken }) };
+        Ok(Inner {
+            engine,
+            linker,
+            shared,
+            handlers,
+            room,
+            #[cfg(feature = "compiler")]
+            folder: None,
+        })
+    }
+}
+
+impl EdgeHost {
+    /// Compiles every `NAME.wasm` of the folder, in parallel, and checks it against its handler's world.
+    #[cfg(feature = "compiler")]
+    pub fn load(dir: &Path, backends: Backends, limits: Limits) -> Result<EdgeHost, LoadError> {
+        // Looked at before it is read: what changes meanwhile is seen as a change.
+        let folder = folder::Loaded::new(dir)?;
+        let inner = Inner { folder: Some(folder), ..Inner::new(backends, limits)? };
+        let host = EdgeHost { inner: Arc::new(inner) };
         host.fill()?;
+        Ok(host)
+    }
+
+    /// Loads these handlers from a folder that [`precompiled::compile`] filled, and checks them as [`load`](Self::load)
+    /// does. Nothing is compiled, and nothing is taken anew.
+    pub fn load_precompiled(
+        dir: &Path,
+        handlers: &[&str],
+        backends: Backends,
+        limits: Limits,
+    ) -> Result<EdgeHost, LoadError> {
+        let manifest = precompiled::Manifest::read(dir)?;
+        let host = EdgeHost { inner: Arc::new(Inner::new(backends, limits)?) };
+        let Inner { engine, linker, shared, .. } = &*host.inner;
+        for name in handlers {
+            let path = dir.join(precompiled::file_name(name));
+            let world = World::of(name).ok_or_else(|| handler::not_known(path.clone()))?;
+            let component = manifest.component(name, &path, engine)?;
+            let linked = handler::link(world, &path, &component, engine, linker)?;
+            let version = Version::new(world, &path, linked, None, shared)?;
+            if let Some(handler) = host.slot(name) {
+                handler.replace(version);
+            }
+        }
         Ok(host)
     }
 

@@ -2,12 +2,14 @@
 
 use super::{Error, Millis, Result};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 1024;
 
 /// The state a write requires.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     Anything,
     /// There is no object of this key.
@@ -16,15 +18,17 @@ pub enum Condition {
     Matches(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     pub key: String,
     pub condition: Condition,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 
 /// A lost condition is data, not an error.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Durable; the etag of what was written.
     Written(String),
@@ -33,13 +37,15 @@ pub enum Outcome {
 }
 
 /// A part of an object. What lies past its end is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
+    #[serde(with = "crate::json")]
     pub offset: u64,
+    #[serde(with = "crate::json")]
     pub length: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
     pub key: String,
     pub range: Option<Range>,
@@ -52,33 +58,37 @@ impl Read {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
     /// Other content never has an equal one.
     pub etag: String,
     /// Of the whole object, whatever part of it was read.
+    #[serde(with = "crate::json")]
     pub size: u64,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 
 /// A page of the keys that begin with `prefix`, in the order of their bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     pub prefix: String,
     pub limit: u32,
     pub cursor: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub key: String,
     pub etag: String,
+    #[serde(with = "crate::json")]
     pub size: u64,
+    #[serde(with = "crate::json")]
     pub modified: Millis,
 }
 
 /// A page may be shorter than its limit; only one without a cursor is the last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     pub entries: Vec<Entry>,
     pub cursor: Option<String>,

@@ -2,36 +2,39 @@
 
 use super::Result;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 pub type Key = String;
 pub type Value = Vec<u8>;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetOptions {
     /// Time to live in milliseconds.
     pub px: Option<u32>,
     pub only_if_absent: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Command {
     Get(Key),
     Mget(Vec<Key>),
-    Set(Key, Value, SetOptions),
+    Set(Key, #[serde(with = "crate::json")] Value, SetOptions),
     Del(Vec<Key>),
     /// Time to live in milliseconds; 0 removes the key.
     Expire(Key, u32),
-    Sadd(Key, Vec<Value>),
-    Srem(Key, Vec<Value>),
-    Sismember(Key, Value),
+    Sadd(Key, #[serde(with = "crate::json")] Vec<Value>),
+    Srem(Key, #[serde(with = "crate::json")] Vec<Value>),
+    Sismember(Key, #[serde(with = "crate::json")] Value),
     Smembers(Key),
     Hgetall(Key),
-    Hset(Key, Vec<(String, Value)>),
-    Lpush(Key, Vec<Value>),
+    Hset(Key, #[serde(with = "crate::json")] Vec<(String, Value)>),
+    Lpush(Key, #[serde(with = "crate::json")] Vec<Value>),
     /// Inclusive bounds; negative counts from the end, as Valkey has it.
-    Lrange(Key, i64, i64),
-    Ltrim(Key, i64, i64),
+    Lrange(Key, #[serde(with = "crate::json")] i64, #[serde(with = "crate::json")] i64),
+    Ltrim(Key, #[serde(with = "crate::json")] i64, #[serde(with = "crate::json")] i64),
     Scan {
+        #[serde(with = "crate::json")]
         cursor: u64,
         pattern: String,
         count: u32,
@@ -40,19 +43,21 @@ pub enum Command {
     Eval {
         name: String,
         keys: Vec<Key>,
+        #[serde(with = "crate::json")]
         args: Vec<Value>,
     },
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     Nil,
     Done,
-    Integer(i64),
-    Bytes(Value),
-    Values(Vec<Option<Value>>),
-    Pairs(Vec<(String, Value)>),
-    Page(u64, Vec<Key>),
+    Integer(#[serde(with = "crate::json")] i64),
+    Bytes(#[serde(with = "crate::json")] Value),
+    Values(#[serde(with = "crate::json")] Vec<Option<Value>>),
+    Pairs(#[serde(with = "crate::json")] Vec<(String, Value)>),
+    Page(#[serde(with = "crate::json")] u64, Vec<Key>),
 }
 
 #[async_trait]

@@ -2,46 +2,52 @@
 
 use super::Result;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Id {
     pub table: String,
     pub partition: String,
     pub sort: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub id: Id,
     /// Starts at 1 and grows by 1 with each write.
+    #[serde(with = "crate::json")]
     pub version: u64,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 
 /// The state a write requires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Expect {
     Absent,
-    Version(u64),
+    Version(#[serde(with = "crate::json")] u64),
     Anything,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Write {
     pub id: Id,
     pub expect: Expect,
     /// `None` deletes.
+    #[serde(default, with = "crate::json")]
     pub body: Option<Vec<u8>>,
 }
 
 /// A lost race is data: `Stale` carries what is stored now, so a retry needs no second read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    Written(u64),
+    Written(#[serde(with = "crate::json")] u64),
     Stale(Option<Entry>),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     pub table: String,
     pub partition: String,
@@ -53,7 +59,7 @@ pub struct Query {
     pub cursor: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     pub entries: Vec<Entry>,
     pub cursor: Option<String>,

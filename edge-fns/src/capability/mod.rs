@@ -25,11 +25,14 @@ pub use sql::Sql;
 pub use streams::LogStreams;
 pub use wallet::Wallet;
 
+use serde::{Deserialize, Serialize};
+
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
 
 /// Why a call could not be completed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Error {
     /// The request can never succeed as written.
     Invalid(String),

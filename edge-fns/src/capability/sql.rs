@@ -2,20 +2,22 @@
 
 use super::{Millis, Result};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Value {
     Null,
     Boolean(bool),
-    Integer(i64),
+    Integer(#[serde(with = "crate::json")] i64),
     /// Exact decimal in text form.
     Decimal(String),
     Text(String),
-    Bytes(Vec<u8>),
-    Instant(Millis),
+    Bytes(#[serde(with = "crate::json")] Vec<u8>),
+    Instant(#[serde(with = "crate::json")] Millis),
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,

@@ -2,11 +2,13 @@
 
 use super::Result;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Records of one partition keep their order.
     pub partition: String,
+    #[serde(with = "crate::json")]
     pub body: Vec<u8>,
 }
 

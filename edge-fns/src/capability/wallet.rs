@@ -8,57 +8,97 @@
 
 use super::Result;
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// Smallest unit of the asset: the cash unit, or one lot of the stock. At most `i64::MAX` in any one balance.
 pub type Amount = u64;
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Asset {
     Cash,
     Stock(String),
 }
 
 /// One side of a fill.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Party {
     pub user: String,
     /// The hold that pays: the order's id.
     pub hold: String,
     /// Goes back from the hold to available besides what the fill takes: a buyer's price improvement.
+    #[serde(with = "crate::json")]
     pub refund: Amount,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Movement {
     /// available → locked, under a hold of this name. Named by the hold: a hold is opened once.
-    Reserve { hold: String, user: String, asset: Asset, amount: Amount },
+    Reserve {
+        hold: String,
+        user: String,
+        asset: Asset,
+        #[serde(with = "crate::json")]
+        amount: Amount,
+    },
     /// All that is left in the hold → available. Named by the hold; an unknown hold is opened and closed at once, so
     /// that a reserve that arrives late finds it spent and takes nothing.
     Release { hold: String },
     /// `absorb` (if any) is merged into `hold`, then everything above `keep` → available.
-    Adjust { id: String, hold: String, absorb: Option<String>, keep: Amount },
+    Adjust {
+        id: String,
+        hold: String,
+        absorb: Option<String>,
+        #[serde(with = "crate::json")]
+        keep: Amount,
+    },
     /// The buyer's hold pays `cash` to the seller, the seller's hold gives `quantity` of the symbol to the buyer,
     /// both get their refunds. Named by the fill.
-    Settle { fill: String, symbol: String, cash: Amount, quantity: Amount, buyer: Party, seller: Party },
+    Settle {
+        fill: String,
+        symbol: String,
+        #[serde(with = "crate::json")]
+        cash: Amount,
+        #[serde(with = "crate::json")]
+        quantity: Amount,
+        buyer: Party,
+        seller: Party,
+    },
     /// From outside into available.
-    Deposit { id: String, user: String, asset: Asset, amount: Amount },
+    Deposit {
+        id: String,
+        user: String,
+        asset: Asset,
+        #[serde(with = "crate::json")]
+        amount: Amount,
+    },
     /// From available to the outside.
-    Withdraw { id: String, user: String, asset: Asset, amount: Amount },
+    Withdraw {
+        id: String,
+        user: String,
+        asset: Asset,
+        #[serde(with = "crate::json")]
+        amount: Amount,
+    },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Posted {
     Done,
     /// This movement took effect before.
     Repeated,
     /// Nothing moved: this much was there (available for a reserve or withdrawal, in the hold for a settlement).
-    Insufficient(Amount),
+    Insufficient(#[serde(with = "crate::json")] Amount),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     pub asset: Asset,
+    #[serde(with = "crate::json")]
     pub available: Amount,
+    #[serde(with = "crate::json")]
     pub locked: Amount,
 }
 

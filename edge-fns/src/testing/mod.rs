@@ -15,6 +15,7 @@ use crate::capability::identity::{Claims, Refusal};
 use crate::capability::sql::{Rows, Value};
 use crate::capability::streams::Message;
 use crate::capability::{Base, Documents, Error, Identity, LogStreams, Millis, Result, Sql};
+use crate::remote::{Served, Session, Sessions, drawn};
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -93,6 +94,22 @@ impl Memory {
         state.faults.insert(at, fault);
     }
 
+    /// Serves all of it to functions that run elsewhere.
+    pub fn served(&self) -> Served<'_> {
+        Served {
+            base: Some(self),
+            identity: Some(self),
+            cache: Some(self),
+            documents: Some(self),
+            streams: Some(self),
+            sql: Some(self),
+            wallet: Some(self),
+            connections: Some(self),
+            blobs: Some(self),
+            sessions: Some(self),
+        }
+    }
+
     pub fn forget_faults(&self) {
         self.state().faults.clear();
     }
@@ -145,9 +162,7 @@ impl Base for Memory {
     fn random(&self, len: u32) -> Vec<u8> {
         let mut state = self.state();
         state.random += 1;
-        let number = state.random.to_be_bytes();
-        let zeros = (len as usize).saturating_sub(number.len());
-        [vec![0; zeros], number[number.len() - (len as usize - zeros)..].to_vec()].concat()
+        drawn(state.random, len)
     }
 
     fn log(&self, level: Level, message: &str, fields: &[(&str, &str)]) {
@@ -156,6 +171,18 @@ impl Base for Memory {
 
     async fn config(&self, name: &str) -> Result<Option<String>> {
         Ok(self.state().config.get(name).cloned())
+    }
+}
+
+/// Numbers that one event may draw.
+const DRAWS: u64 = 1 << 16;
+
+/// Each event draws numbers of its own, wherever its function runs.
+impl Sessions for Memory {
+    fn open(&self) -> Session {
+        let mut state = self.state();
+        state.random = (state.random / DRAWS + 1) * DRAWS;
+        Session { now: Some(state.now), random: Some(state.random) }
     }
 }
 

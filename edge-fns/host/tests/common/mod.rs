@@ -45,6 +45,10 @@ impl Folder {
         std::fs::remove_file(self.0.join(format!("{name}.wasm"))).unwrap();
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     pub fn load(&self, backends: Backends, limits: Limits) -> std::result::Result<EdgeHost, LoadError> {
         EdgeHost::load(&self.0, backends, limits)
     }
