@@ -3,8 +3,8 @@
 use crate::http::{self, Payload};
 use crate::records::{self, Batch, DeadLetters};
 use crate::{Capabilities, Environment, Failure, SetupError, capabilities, schedule, socket};
-use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::capability::Error;
+use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::remote::RemoteBase;
 use edge_host::{Backends, EdgeHost, HandlerError, Item, Limits, LoadError, SocketEvent};
 use serde_json::Value;
