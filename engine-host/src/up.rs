@@ -63,6 +63,9 @@ pub struct Options {
     /// Refuse test users (`?userId=test-NAME&testMode=true`)
     #[arg(long)]
     pub no_test_mode: bool,
+    /// Serve the back ends at `/capabilities` to functions that run elsewhere and have the administrator's token
+    #[arg(long)]
+    pub serve_capabilities: bool,
 }
 
 /// A running exchange.
@@ -101,21 +104,18 @@ impl Exchange {
         let wallet: Arc<dyn Wallet> = Arc::new(wallet);
         let test_mode = !options.no_test_mode;
         let config = BTreeMap::from([("ALLOW_TEST_MODE".to_string(), test_mode.to_string())]);
-        let functions = EdgeHost::load(
-            &options.components,
-            edge_host::Backends {
-                base: Arc::new(SystemBase::new(config)),
-                identity: Arc::new(auth.clone()),
-                cache: cache.clone(),
-                documents: Arc::new(store.clone()),
-                streams: streams.clone(),
-                sql: Arc::new(store.clone()),
-                wallet,
-                connections: hub.clone(),
-                blobs: Arc::new(EmbeddedBlobs::open(&options.data.join("blobs"))?),
-            },
-            Limits::default(),
-        )?;
+        let backends = edge_host::Backends {
+            base: Arc::new(SystemBase::new(config)),
+            identity: Arc::new(auth.clone()),
+            cache: cache.clone(),
+            documents: Arc::new(store.clone()),
+            streams: streams.clone(),
+            sql: Arc::new(store.clone()),
+            wallet,
+            connections: hub.clone(),
+            blobs: Arc::new(EmbeddedBlobs::open(&options.data.join("blobs"))?),
+        };
+        let functions = EdgeHost::load(&options.components, backends.clone(), Limits::default())?;
 
         let (stop, stopping) = watch::channel(false);
         let notifier = Notifier::start(cache.clone(), hub.clone());
@@ -159,6 +159,7 @@ impl Exchange {
         };
         let gateway = Gateway {
             functions,
+            capabilities: options.serve_capabilities.then_some(backends),
             auth,
             hub,
             store,

@@ -5,6 +5,7 @@ use edge_fns::capability::base::Level;
 use edge_fns::capability::{
     Base, Blobs, Cache, Connections, Documents, Identity, LogStreams, Millis, Result, Sql, Wallet,
 };
+use edge_fns::remote::Served;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +22,24 @@ pub struct Backends {
     pub wallet: Arc<dyn Wallet>,
     pub connections: Arc<dyn Connections>,
     pub blobs: Arc<dyn Blobs>,
+}
+
+impl Backends {
+    /// Serves all of them to functions that run elsewhere.
+    pub fn served(&self) -> Served<'_> {
+        Served {
+            base: Some(self.base.as_ref()),
+            identity: Some(self.identity.as_ref()),
+            cache: Some(self.cache.as_ref()),
+            documents: Some(self.documents.as_ref()),
+            streams: Some(self.streams.as_ref()),
+            sql: Some(self.sql.as_ref()),
+            wallet: Some(self.wallet.as_ref()),
+            connections: Some(self.connections.as_ref()),
+            blobs: Some(self.blobs.as_ref()),
+            sessions: None,
+        }
+    }
 }
 
 /// The machine's clock and randomness, logs to `tracing`, configuration from a map.

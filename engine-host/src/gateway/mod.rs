@@ -3,6 +3,7 @@
 //! Requests are handed to the functions as they are; what a function answers is what the client gets. The gateway itself
 //! only limits sizes and times, and answers where no function does.
 
+mod capabilities;
 mod connections;
 mod functions;
 mod metrics;
@@ -33,6 +34,8 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct Gateway {
     pub functions: EdgeHost,
+    /// For functions that run elsewhere, where the exchange is to serve them.
+    pub capabilities: Option<edge_host::Backends>,
     pub auth: Auth,
     pub hub: Arc<Hub>,
     pub store: Store,
@@ -81,6 +84,7 @@ impl Gateway {
             .route("/admin/{*rest}", any(functions::admin))
             .route("/ws", any(socket::connect))
             .route("/@connections/{id}", any(connections::manage))
+            .route("/capabilities", any(capabilities::answer))
             .route("/healthz", get(health).fallback(method_not_allowed))
             .route("/metrics", get(metrics::metrics).fallback(method_not_allowed))
             .route("/openapi.json", get(openapi).fallback(method_not_allowed))
