@@ -25,9 +25,13 @@ use alloc::vec::Vec;
 /// A level as it is now; quantity and orders are 0 when it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthChange {
+    /// Which side of the book the level is on.
     pub side: Side,
+    /// Names the level, with the side.
     pub price: Price,
+    /// What is displayed there, in all.
     pub quantity: Quantity,
+    /// How many orders that is.
     pub orders: u32,
 }
 
@@ -36,28 +40,39 @@ pub struct DepthChange {
 pub enum OrderChange {
     /// At the end of its price's queue.
     Added {
+        /// Its id, by which the later changes name it.
         order: OrderId,
+        /// The side it rests on.
         side: Side,
+        /// The price it rests at.
         price: Price,
+        /// Displayed.
         quantity: Quantity,
     },
     /// It keeps its place.
     Changed {
+        /// An order that was added.
         order: OrderId,
+        /// What it displays now; never 0.
         quantity: Quantity,
     },
+    /// It no longer rests: filled, cancelled, moved (it may be added again), or an iceberg's part that was used up.
     Removed {
+        /// An order that was added; its id is free again on this feed.
         order: OrderId,
     },
 }
 
 /// Takes what a market tells, in order. What a sink leaves out costs nothing.
 pub trait Sink {
+    /// What happened. Numbered on from [`Market::sequence`](crate::market::Market::sequence).
     fn event(&mut self, event: Event);
 
+    /// A level has changed. Several changes of a level in one command may come as one.
     #[inline]
     fn depth(&mut self, _change: DepthChange) {}
 
+    /// A displayed order has changed.
     #[inline]
     fn order(&mut self, _change: OrderChange) {}
 }
@@ -73,12 +88,16 @@ impl Sink for Vec<Event> {
 /// Everything, in a list each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// What happened, in order.
     pub events: Vec<Event>,
+    /// L2 changes, in order.
     pub depth: Vec<DepthChange>,
+    /// L3 changes, in order.
     pub orders: Vec<OrderChange>,
 }
 
 impl Report {
+    /// Forgets what was told and keeps the memory, for the next command.
     pub fn clear(&mut self) {
         self.events.clear();
         self.depth.clear();
@@ -106,11 +125,14 @@ impl Sink for Report {
 /// Events and depth changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DepthReport {
+    /// What happened, in order.
     pub events: Vec<Event>,
+    /// L2 changes, in order.
     pub depth: Vec<DepthChange>,
 }
 
 impl DepthReport {
+    /// Forgets what was told and keeps the memory, for the next command.
     pub fn clear(&mut self) {
         self.events.clear();
         self.depth.clear();
@@ -132,7 +154,9 @@ impl Sink for DepthReport {
 /// Best price and what rests there, a side; none where nobody is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quote {
+    /// The highest price that somebody would pay.
     pub bid: Option<(Price, Quantity)>,
+    /// The lowest price that somebody would sell at.
     pub ask: Option<(Price, Quantity)>,
 }
 
@@ -195,9 +219,12 @@ pub fn order_checksum(
 pub enum OutOfStep {
     /// These changes do not begin right after the last ones.
     Gap {
+        /// The number that was due.
         expected: Sequence,
+        /// The number that came; larger.
         got: Sequence,
     },
+    /// The changes were all there, but the copy is another book: wrong snapshot, or damage on the way.
     WrongChecksum,
     /// A change of an order that is not there, or a second order of an id.
     Impossible,
@@ -248,6 +275,7 @@ impl DepthReplica {
         replica
     }
 
+    /// A copy of a market in the same process, as it is now.
     pub fn of(market: &crate::market::Market) -> DepthReplica {
         let levels = Side::BOTH.into_iter().flat_map(|side| {
             market.book().depth(side).map(move |level| DepthChange {
@@ -302,6 +330,7 @@ impl DepthReplica {
         bids.into_iter().flatten().map(level).chain(asks.into_iter().flatten().map(level))
     }
 
+    /// Of this copy; see [`checksum`].
     pub fn checksum(&self) -> u32 {
         let side = |side| self.levels(side).map(|(price, quantity, _)| (price, quantity));
         checksum(side(Side::Buy), side(Side::Sell))
@@ -324,6 +353,7 @@ pub struct OrderReplica {
 }
 
 impl OrderReplica {
+    /// A copy of a market in the same process, as it is now.
     pub fn of(market: &crate::market::Market) -> OrderReplica {
         let mut replica = OrderReplica { sequence: market.order_sequence(), ..OrderReplica::default() };
         for side in Side::BOTH {
@@ -334,6 +364,7 @@ impl OrderReplica {
         replica
     }
 
+    /// Number of the last change.
     pub fn sequence(&self) -> Sequence {
         self.sequence
     }

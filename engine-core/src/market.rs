@@ -118,18 +118,22 @@ impl Market {
         self.book.look_ahead(commands);
     }
 
+    /// The orders, to be read.
     pub fn book(&self) -> &OrderBook {
         &self.book
     }
 
+    /// The symbol's rules; set by [`Command::Define`].
     pub fn definition(&self) -> &Definition {
         self.book.definition()
     }
 
+    /// What it does with orders now.
     pub fn phase(&self) -> Phase {
         self.book.phase()
     }
 
+    /// Price of the last trade; none before the first.
     pub fn last_price(&self) -> Option<Price> {
         self.book.last_price()
     }
@@ -154,6 +158,7 @@ impl Market {
         self.book.order_sequence
     }
 
+    /// Time of the last command; it never goes back.
     pub fn time(&self) -> Millis {
         self.time
     }
@@ -163,6 +168,7 @@ impl Market {
         self.candle.as_ref()
     }
 
+    /// Open, high, low, close of the last day that had a fill, and its change; none before the first fill.
     pub fn day(&self) -> Option<&Day> {
         self.day.as_ref()
     }

@@ -51,18 +51,24 @@ const LOOK_AHEAD: usize = 16;
 /// A price and what rests there to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthLevel {
+    /// In the symbol's price unit.
     pub price: Price,
     /// Displayed.
     pub quantity: Quantity,
+    /// How many orders are displayed there; never 0.
     pub orders: u32,
 }
 
 /// An order as it rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestingOrder {
+    /// Its id, as it was entered.
     pub order: OrderId,
+    /// Whose it is.
     pub user: UserId,
+    /// Which queue it rests in.
     pub side: Side,
+    /// The price at which it rests: its limit, or where a post-only order was moved to.
     pub price: Price,
     /// Displayed.
     pub open: Quantity,
@@ -74,15 +80,26 @@ pub struct RestingOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whereabouts {
     /// In the book, behind this much that is displayed in this many orders at its price.
-    Resting { ahead: Quantity, orders: u32 },
+    Resting {
+        /// Displayed quantity before it at its price.
+        ahead: Quantity,
+        /// How many orders that is.
+        orders: u32,
+    },
     /// It waits for a trade at this price or beyond (0: a trailing stop before the first trade).
-    Stopped { at: Price },
+    Stopped {
+        /// The stop price; of a trailing stop the one that it has come to.
+        at: Price,
+    },
     /// It waits until it can be filled by its minimum at once.
     Waiting,
     /// An exit; it waits for its entry to end.
     Held,
 }
 
+/// The orders of one symbol, wherever they are, and its phase and definition.
+///
+/// Reading it is free of side effects; only [`Market::apply`](crate::market::Market::apply) changes it.
 #[derive(Clone, Debug)]
 pub struct OrderBook {
     definition: Definition,
@@ -201,10 +218,12 @@ impl OrderBook {
         self.index.reserve(orders);
     }
 
+    /// The rules that new orders have to keep; set by [`Command::Define`].
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 
+    /// What the market does with orders now; set by [`Command::SetPhase`], and by a volatility auction's begin and end.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -214,6 +233,7 @@ impl OrderBook {
         (self.phase == Phase::VolatilityAuction).then_some(self.until)
     }
 
+    /// Price of the last trade, of an auction or not; none before the first one.
     pub fn last_price(&self) -> Option<Price> {
         (self.last != 0).then_some(self.last)
     }
@@ -223,10 +243,12 @@ impl OrderBook {
         self.index.len()
     }
 
+    /// Whether no order lives, not even one that nobody sees.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
+    /// The best price with an order: the highest bid, the lowest ask; none where that side is empty.
     pub fn best(&self, side: Side) -> Option<Price> {
         let level = self.ladder(side).best();
         (level != NONE).then(|| self.levels[level].price)

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 pub struct TopUpdate {
     /// The update before this one.
     pub after: Sequence,
+    /// This one: number of the last change of the book that it covers.
     pub sequence: Sequence,
     /// Levels that have changed or come into view; those that are gone or out of view with quantity and orders 0.
     pub levels: Vec<DepthChange>,
