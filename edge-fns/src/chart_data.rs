@@ -4,20 +4,20 @@
 //! holds. Coarser candles are folded from the cached minutes by the core's own function; older ones come folded from the
 //! store. Where the two meet, the minutes that the cache lacks are read from the store, so that the seam does not show.
 
+use crate::candle_store::{self, Stored};
 use crate::capability::cache::{Command, Reply};
-use crate::capability::documents::{Entry, Query};
 use crate::capability::{Base, Cache, Documents, Error};
 use crate::fields::check_symbol;
 use crate::http::{Refusal, Request, Response};
-use engine_core::candle::{Candle, Interval, SEOUL_DAY_OFFSET_S, Seconds, aggregate, format_minute};
-use serde::{Deserialize, Serialize};
+use engine_core::candle::{Candle, Interval, Seconds, aggregate};
+use serde::Serialize;
 
 const LIMIT: u64 = 1000;
 const DEFAULT_LIMIT: u64 = 100;
 /// Closed minutes read from the cache at a time.
 const CHUNK: i64 = 4000;
-/// Candles read from the store at a time.
-const PAGE: u32 = 1000;
+/// Minutes read from the store at a time, where it has no coarser candles yet.
+const MINUTES: usize = 4000;
 
 pub struct Ports<'a> {
     pub base: &'a dyn Base,
@@ -97,11 +97,7 @@ async fn chart(ports: &Ports<'_>, request: &Request, symbol: String) -> Result<R
         Some(_) => return Err(Refusal::bad("bad_limit", format!("limit must be 1 to {LIMIT}"))),
     };
     let before = number(request, "before")?.unwrap_or(Seconds::MAX);
-    let day_offset_s = match ports.base.config("DAY_OFFSET_S").await?.map(|offset| offset.parse()) {
-        None => SEOUL_DAY_OFFSET_S,
-        Some(Ok(offset)) => offset,
-        Some(Err(_)) => return Err(Error::Internal("DAY_OFFSET_S is not a number".into()).into()),
-    };
+    let day_offset_s = candle_store::day_offset(ports.base).await?;
     let asked = Asked { symbol, interval, limit: limit as usize, before, day_offset_s };
     let candles = collect(ports, &asked).await?;
     let shown = |c: Candle| Shown { t: c.time, o: c.open, h: c.high, l: c.low, c: c.close, v: c.volume };
@@ -119,32 +115,77 @@ fn number(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
 
 /// The newest candles that were asked for, ascending.
 async fn collect(ports: &Ports<'_>, asked: &Asked) -> Result<Vec<Candle>, Refusal> {
-    let minutes = hot(ports.cache, asked).await?;
-    let mut candles = fold(asked, &minutes.closed);
-    if !minutes.all && candles.len() > asked.limit {
+    let hot = hot(ports.cache, asked).await?;
+    let mut minutes = hot.minutes;
+    let candles = fold(asked, &minutes);
+    if !hot.all && candles.len() > asked.limit {
         // The oldest span may lack minutes that were not read.
         return Ok(newest(candles, asked.limit));
     }
     // From here back, the store has it: first the minutes of the span in which the cache's begin.
-    let oldest = minutes.closed.first().map_or(Seconds::MAX, |minute| minute.time);
-    let mut older_than = asked.before.min(oldest);
-    if let Some(first) = minutes.closed.first() {
-        let start = asked.interval.bucket(first.time, asked.day_offset_s);
-        if start < first.time {
-            let mut joined =
-                cold(ports.documents, asked, Interval::M1, start, first.time, usize::MAX).await?;
-            joined.extend(&minutes.closed);
-            candles = fold(asked, &joined);
+    let mut seam = asked.before;
+    if let Some(first) = minutes.first().map(|minute| minute.time) {
+        let start = asked.interval.bucket(first, asked.day_offset_s);
+        if start < first {
+            let mut joined = cold(ports, asked, Interval::M1, start, first, usize::MAX).await?;
+            joined.append(&mut minutes);
+            minutes = joined;
         }
-        older_than = start;
+        seam = seam.min(start);
     }
+    let mut candles = fold(asked, &minutes);
     if candles.len() < asked.limit {
         let missing = asked.limit - candles.len();
-        let mut all = cold(ports.documents, asked, asked.interval, 0, older_than, missing).await?;
+        let mut all = older(ports, asked, seam, missing).await?;
         all.append(&mut candles);
         candles = all;
     }
     Ok(newest(candles, asked.limit))
+}
+
+/// Up to `missing` candles of the store that open before `seam`, ascending. The newest spans, which the aggregator may not
+/// have come to yet, are folded from the store's minutes.
+async fn older(
+    ports: &Ports<'_>,
+    asked: &Asked,
+    seam: Seconds,
+    missing: usize,
+) -> Result<Vec<Candle>, Error> {
+    let mut all = cold(ports, asked, asked.interval, 0, seam, missing).await?;
+    let folded_to = all.last().map_or(0, |last| asked.interval.next_bucket(last.time, asked.day_offset_s));
+    if asked.interval == Interval::M1 || folded_to >= seam {
+        return Ok(all);
+    }
+    // To the end of the span in which the newest candle opens, not only to the time that was asked for.
+    let mut to = match seam.checked_sub(1) {
+        Some(last) => asked.interval.next_bucket(last, asked.day_offset_s),
+        None => return Ok(all),
+    };
+    let mut minutes: Vec<Candle> = Vec::new();
+    loop {
+        let mut page = cold(ports, asked, Interval::M1, folded_to, to, MINUTES).await?;
+        let whole = page.len() < MINUTES;
+        page.append(&mut minutes);
+        minutes = page;
+        let mut candles = aggregate(&minutes, asked.interval, asked.day_offset_s);
+        candles.retain(|candle| candle.time < seam);
+        if whole || candles.len() > missing {
+            all.append(&mut candles);
+            return Ok(newest(all, missing));
+        }
+        to = minutes[0].time;
+    }
+}
+
+async fn cold(
+    ports: &Ports<'_>,
+    asked: &Asked,
+    interval: Interval,
+    from: Seconds,
+    to: Seconds,
+    limit: usize,
+) -> Result<Vec<Candle>, Error> {
+    candle_store::read(ports.documents, &asked.symbol, interval, from, to, limit).await
 }
 
 fn fold(asked: &Asked, minutes: &[Candle]) -> Vec<Candle> {
@@ -159,15 +200,15 @@ fn newest(mut candles: Vec<Candle>, limit: usize) -> Vec<Candle> {
     candles
 }
 
-struct Minutes {
+struct Hot {
     /// Ascending, the open minute last.
-    closed: Vec<Candle>,
+    minutes: Vec<Candle>,
     /// The cache holds no more than these.
     all: bool,
 }
 
 /// Minutes from the cache: enough for what was asked, or all there are.
-async fn hot(cache: &dyn Cache, asked: &Asked) -> Result<Minutes, Refusal> {
+async fn hot(cache: &dyn Cache, asked: &Asked) -> Result<Hot, Refusal> {
     let symbol = &asked.symbol;
     let list = |from: i64| Command::Lrange(format!("candle:closed:1m:{symbol}"), from, from + CHUNK - 1);
     let lookups = vec![
@@ -206,96 +247,10 @@ async fn hot(cache: &dyn Cache, asked: &Asked) -> Result<Minutes, Refusal> {
         chunk = closed(cache.run(vec![list(from)]).await?.into_iter().next().transpose()?)?;
     }
     minutes.reverse();
-    Ok(Minutes { closed: minutes, all })
+    Ok(Hot { minutes, all })
 }
 
 fn closed(reply: Option<Reply>) -> Result<Vec<Candle>, Error> {
     let Some(Reply::Values(values)) = reply else { return Ok(Vec::new()) };
     values.iter().flatten().map(|value| Stored::candle_of(value)).collect()
-}
-
-/// Candles of the store that open in `from..to`, ascending; the newest `limit` of them.
-async fn cold(
-    documents: &dyn Documents,
-    asked: &Asked,
-    interval: Interval,
-    from: Seconds,
-    to: Seconds,
-    limit: usize,
-) -> Result<Vec<Candle>, Error> {
-    let Some(last) = to.checked_sub(1) else { return Ok(Vec::new()) };
-    let mut candles: Vec<Candle> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = documents
-            .search(Query {
-                table: "candle_history".into(),
-                partition: format!("CANDLE#{}#{}", asked.symbol, interval.as_str()),
-                lower: Some(format_minute(from)),
-                // A time that has no name is after all that have.
-                upper: (last < 250_000_000_000).then(|| format_minute(last)),
-                limit: PAGE.min(u32::try_from(limit - candles.len()).unwrap_or(PAGE)),
-                descending: true,
-                cursor,
-            })
-            .await?;
-        for Entry { body, .. } in &page.entries {
-            candles.push(Stored::candle_of(body)?);
-        }
-        cursor = page.cursor;
-        if cursor.is_none() || candles.len() >= limit {
-            break;
-        }
-    }
-    candles.reverse();
-    Ok(candles)
-}
-
-/// A candle as the cache and the store hold it: all text.
-#[derive(Deserialize)]
-struct Stored<'a> {
-    o: &'a str,
-    h: &'a str,
-    l: &'a str,
-    c: &'a str,
-    v: &'a str,
-    t_epoch: &'a str,
-}
-
-impl<'a> Stored<'a> {
-    fn of_fields(fields: &'a [(String, Vec<u8>)]) -> Option<Stored<'a>> {
-        let text = |name: &str| {
-            let (_, value) = fields.iter().find(|(have, _)| have == name)?;
-            core::str::from_utf8(value).ok()
-        };
-        Some(Stored {
-            o: text("o")?,
-            h: text("h")?,
-            l: text("l")?,
-            c: text("c")?,
-            v: text("v")?,
-            t_epoch: text("t_epoch")?,
-        })
-    }
-
-    fn candle_of(body: &'a [u8]) -> Result<Candle, Error> {
-        let stored: Option<Stored<'a>> = serde_json::from_slice(body).ok();
-        stored.and_then(|stored| stored.candle()).ok_or_else(|| {
-            Error::Internal(format!(
-                "not a candle: {}",
-                String::from_utf8_lossy(&body[..body.len().min(200)])
-            ))
-        })
-    }
-
-    fn candle(&self) -> Option<Candle> {
-        Some(Candle {
-            time: self.t_epoch.parse().ok()?,
-            open: self.o.parse().ok()?,
-            high: self.h.parse().ok()?,
-            low: self.l.parse().ok()?,
-            close: self.c.parse().ok()?,
-            volume: self.v.parse().ok()?,
-        })
-    }
 }

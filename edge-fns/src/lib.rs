@@ -6,13 +6,18 @@
 //!
 //! - REST ([`http`]): [`order_router`], [`orders`], [`asset`], [`chart_data`], [`admin`]
 //! - WebSocket ([`socket`]): [`connect`], [`subscribe`], [`disconnect`]
-//! - streams ([`stream`]): [`fill_processor`], [`history_saver`]
-//! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] (lock and append), [`executor`]
+//! - streams ([`stream`]): [`fill_processor`], [`history_saver`], [`notifier`], [`user_notify`]
+//! - timers ([`timer`]): [`stale_connections`], [`trades_backup`], [`aggregator`], [`sweeper`]
+//! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] and [`replacement`] (lock and append),
+//!   [`audience`] (a user's connections), [`candle_store`], [`scan`], [`scripts`], [`executor`]
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod aggregator;
 pub mod asset;
+pub mod audience;
 pub mod auth;
+pub mod candle_store;
 pub mod capability;
 pub mod chart_data;
 pub mod connect;
@@ -23,12 +28,21 @@ pub mod fill_processor;
 pub mod history_saver;
 pub mod http;
 pub mod ids;
+pub mod notifier;
 pub mod order;
 pub mod order_router;
 pub mod orders;
 pub mod placement;
+pub mod replacement;
+pub mod scan;
+pub mod scripts;
 pub mod socket;
+pub mod stale_connections;
 pub mod stream;
 pub mod subscribe;
+pub mod sweeper;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod timer;
+pub mod trades_backup;
+pub mod user_notify;

@@ -12,6 +12,7 @@ use crate::http::{Refusal, Request, Response};
 use crate::ids;
 use crate::order::{self, Order, Row, Side, Status, notional, row_id};
 use crate::placement::{Attempt, Placement};
+use crate::sweeper;
 use engine_core::wire::{TifName, TypeName};
 use serde::{Deserialize, Serialize};
 
@@ -132,16 +133,17 @@ enum Created {
     Before(Entry),
 }
 
-/// Writes the row, and the entry of the client order id with it.
+/// Writes the row, and with it the entry of the client order id and what leads the sweeper to it.
 async fn create(documents: &dyn Documents, table: &str, order: &Order) -> Result<Created, Refusal> {
     let absent = |id, body| Write { id, expect: Expect::Absent, body: Some(body) };
-    let mut writes = Vec::with_capacity(2);
+    let mut writes = Vec::with_capacity(3);
     if let Some(client_id) = &order.client_order_id {
         let index = ClientIndex { order_id: order.order_id.clone() };
         let body = serde_json::to_vec(&index).unwrap_or_default();
         writes.push(absent(index_id(table, &order.user_id, client_id), body));
     }
     writes.push(absent(row_id(table, &order.user_id, &order.order_id), order.encode()));
+    writes.push(sweeper::reminder(table, order, &order.order_id));
     match documents.put_all(writes).await? {
         Outcome::Written(_) => Ok(Created::New),
         Outcome::Stale(Some(entry)) if entry.id.partition.starts_with("client#") => {

@@ -1,19 +1,18 @@
-//! `GET /orders`, and `GET`, `DELETE`, `PATCH /orders/{id}`: a user's own orders.
+//! `GET` and `DELETE /orders`, and `GET`, `DELETE`, `PATCH /orders/{id}`: a user's own orders.
 //!
 //! Cancelling and replacing go to the engine over the orders stream; what comes of them, the user is told by a
-//! notification. A replacement that needs more than the order has locked locks the difference first, under a hold of
-//! its own, which the engine's answer merges or releases. The row names the replacement that is under way, so that one
-//! that broke off is carried through by whoever comes next.
+//! notification. A mass cancel is a cancellation of each order that it finds open: it is bounded, and says where the next one
+//! goes on. How a replacement is carried through stands in [`crate::replacement`].
 
 use crate::auth;
-use crate::capability::documents::{Expect, Outcome, Query, Write};
-use crate::capability::wallet::{Movement, Posted};
+use crate::capability::documents::Query;
 use crate::capability::{Base, Cache, Documents, Error, Identity, LogStreams, Wallet};
 use crate::fields::{Fields, check_symbol};
 use crate::http::{Refusal, Request, Response};
 use crate::ids;
-use crate::order::{self, Order, Replacing, Row, Status, request_hold, row_id};
-use crate::placement::{self, ATTEMPT_LIMIT_MS, Placement, append, is_effect_unknown, post, unknown_order};
+use crate::order::{self, Order, Replacing, Row, Side, Status};
+use crate::placement::{self, Placement, append, unknown_order};
+use crate::replacement;
 use engine_core::wire::{Action, TypeName};
 use serde::Serialize;
 
@@ -22,6 +21,8 @@ const DEFAULT_LIMIT: u64 = 100;
 /// Rows read for one page at most; where the filter lets few through, the cursor leads on.
 const SCAN: u32 = 5000;
 const PAGE: u32 = 500;
+/// Orders not placed yet that one mass cancel carries through at most.
+const PENDING: usize = 50;
 
 pub struct Ports<'a> {
     pub base: &'a dyn Base,
@@ -40,7 +41,7 @@ async fn route(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal
     let segments = request.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (id, known): (Option<&str>, &[&str]) = match path.as_slice() {
-        ["orders"] => (None, &["GET"]),
+        ["orders"] => (None, &["GET", "DELETE"]),
         ["orders", id] => (Some(id), &["GET", "DELETE", "PATCH"]),
         _ => return Err(Refusal::not_found()),
     };
@@ -49,7 +50,12 @@ async fn route(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal
     }
     let user = auth::caller(ports.base, ports.identity, request).await?.user;
     let table = order::table(ports.base).await?;
-    let Some(id) = id else { return list(ports, request, &table, &user).await };
+    let Some(id) = id else {
+        return match request.method.as_str() {
+            "DELETE" => cancel_all(ports, request, &table, &user).await,
+            _ => list(ports, request, &table, &user).await,
+        };
+    };
     let row = match ids::is_order_id(id) {
         true => order::read(ports.documents, &table, &user, id).await?,
         false => None,
@@ -62,30 +68,50 @@ async fn route(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal
     }
 }
 
-async fn list(ports: &Ports<'_>, request: &Request, table: &str, user: &str) -> Result<Response, Refusal> {
-    #[derive(Serialize)]
-    struct Listed {
-        orders: Vec<Order>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        cursor: Option<String>,
+/// Which of a user's orders are asked for.
+struct Filter {
+    symbol: Option<String>,
+    side: Option<Side>,
+    only_open: bool,
+    limit: usize,
+    /// The last order of the page before.
+    cursor: Option<String>,
+}
+
+impl Filter {
+    fn of(request: &Request) -> Result<Filter, Refusal> {
+        let given = |name: &str| request.parameter(name).filter(|value| !value.is_empty());
+        let symbol = given("symbol");
+        symbol.as_deref().map(check_symbol).transpose()?;
+        let side = match given("side").as_deref() {
+            None => None,
+            Some("BUY") => Some(Side::Buy),
+            Some("SELL") => Some(Side::Sell),
+            Some(_) => return Err(Refusal::bad("bad_side", "side must be BUY or SELL")),
+        };
+        let cursor = given("cursor");
+        if cursor.as_deref().is_some_and(|cursor| !ids::is_order_id(cursor)) {
+            return Err(Refusal::bad("bad_cursor", "the cursor must be the one of an earlier answer"));
+        }
+        Ok(Filter { symbol, side, only_open: false, limit: LIMIT as usize, cursor })
     }
-    let symbol = request.parameter("symbol").filter(|symbol| !symbol.is_empty());
-    symbol.as_deref().map(check_symbol).transpose()?;
-    let only_open = match request.parameter("status").as_deref() {
-        None | Some("" | "all") => false,
-        Some("open") => true,
-        Some(_) => return Err(Refusal::bad("bad_field", "status must be open or all")),
-    };
-    let limit = match request.parameter("limit").map(|limit| limit.parse::<u64>()) {
-        None => DEFAULT_LIMIT,
-        Some(Ok(limit @ 1..=LIMIT)) => limit,
-        Some(_) => return Err(Refusal::bad("bad_limit", format!("limit must be 1 to {LIMIT}"))),
-    } as usize;
-    let mut cursor = request.parameter("cursor").filter(|cursor| !cursor.is_empty());
-    if cursor.as_deref().is_some_and(|cursor| !ids::is_order_id(cursor)) {
-        return Err(Refusal::bad("bad_cursor", "the cursor must be the one of an earlier answer"));
+
+    fn wants(&self, order: &Order) -> bool {
+        self.symbol.as_deref().is_none_or(|symbol| symbol == order.symbol)
+            && self.side.is_none_or(|side| side == order.side)
+            && (!self.only_open || order.status.is_open())
     }
-    let mut orders = Vec::new();
+}
+
+/// The orders of a page, newest first, and where the next one goes on, if there may be more.
+async fn page(
+    ports: &Ports<'_>,
+    filter: &Filter,
+    table: &str,
+    user: &str,
+) -> Result<(Vec<Row>, Option<String>), Refusal> {
+    let mut cursor = filter.cursor.clone();
+    let mut rows: Vec<Row> = Vec::new();
     for _ in 0..SCAN / PAGE {
         let query = Query {
             table: table.into(),
@@ -98,24 +124,125 @@ async fn list(ports: &Ports<'_>, request: &Request, table: &str, user: &str) -> 
         };
         let page = ports.documents.search(query).await?;
         for entry in &page.entries {
-            let order = Order::decode(entry)?;
-            let wanted = symbol.as_deref().is_none_or(|symbol| symbol == order.symbol);
-            if !wanted || (only_open && !order.status.is_open()) {
+            let row = Row::decode(entry)?;
+            if !filter.wants(&row.order) {
                 continue;
             }
-            if orders.len() == limit {
+            if rows.len() == filter.limit {
                 // There is one more: the next page starts behind the last of this one.
-                let cursor = orders.last().map(|last: &Order| last.order_id.clone());
-                return Ok(Response::json(200, &Listed { orders, cursor }));
+                let cursor = rows.last().map(|last| last.order.order_id.clone());
+                return Ok((rows, cursor));
             }
-            orders.push(order);
+            rows.push(row);
         }
         cursor = page.cursor;
         if cursor.is_none() {
             break;
         }
     }
+    Ok((rows, cursor))
+}
+
+async fn list(ports: &Ports<'_>, request: &Request, table: &str, user: &str) -> Result<Response, Refusal> {
+    #[derive(Serialize)]
+    struct Listed {
+        orders: Vec<Order>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+    }
+    let mut filter = Filter::of(request)?;
+    filter.only_open = match request.parameter("status").as_deref() {
+        None | Some("" | "all") => false,
+        Some("open") => true,
+        Some(_) => return Err(Refusal::bad("bad_field", "status must be open or all")),
+    };
+    filter.limit = match request.parameter("limit").map(|limit| limit.parse::<u64>()) {
+        None => DEFAULT_LIMIT,
+        Some(Ok(limit @ 1..=LIMIT)) => limit,
+        Some(_) => return Err(Refusal::bad("bad_limit", format!("limit must be 1 to {LIMIT}"))),
+    } as usize;
+    let (rows, cursor) = page(ports, &filter, table, user).await?;
+    let orders = rows.into_iter().map(|row| row.order).collect();
     Ok(Response::json(200, &Listed { orders, cursor }))
+}
+
+/// Asks for the cancellation of all open orders that the filter lets through, up to a bound. Asked again, it asks for
+/// those once more that the engine has not answered yet, which changes nothing.
+async fn cancel_all(
+    ports: &Ports<'_>,
+    request: &Request,
+    table: &str,
+    user: &str,
+) -> Result<Response, Refusal> {
+    #[derive(Serialize)]
+    struct Cancelling<'a> {
+        request_id: &'a str,
+        /// The orders whose cancellation is on its way.
+        order_ids: Vec<String>,
+        /// Those that could not be asked for: ask again.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cursor: Option<String>,
+    }
+    let filter = Filter { only_open: true, ..Filter::of(request)? };
+    let (mut rows, mut cursor) = page(ports, &filter, table, user).await?;
+    // Orders that are not placed yet take several steps each: few of them at a time.
+    let mut pending = rows.iter().enumerate().filter(|(_, row)| row.order.status == Status::Pending);
+    if let Some((end, _)) = pending.nth(PENDING) {
+        rows.truncate(end);
+        cursor = rows.last().map(|last| last.order.order_id.clone());
+    }
+    let request_id = ids::request_id(ports.base);
+    let message = |order: &Order| {
+        let mut record = order.record(Action::Cancel);
+        record.request_id = Some(request_id.as_str().into());
+        placement::message(&record)
+    };
+    let (mut order_ids, mut failed, mut refused) = (Vec::new(), Vec::new(), None);
+    let mut open = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.order.status != Status::Pending {
+            open.push(row.order);
+            continue;
+        }
+        // One that broke off must be carried through, or it might be entered after its cancellation.
+        let (id, cancellation) = (row.order.order_id.clone(), message(&row.order));
+        match placement(ports, table).resume(row, Some(cancellation)).await {
+            Ok(row) if row.order.status == Status::Pending => order_ids.push(id),
+            Ok(row) if row.order.status.is_open() => open.push(row.order),
+            Ok(_) => {}
+            // It is no more, or cannot become one.
+            Err(refusal) if refusal.status < 429 => {}
+            Err(refusal) => {
+                failed.push(id);
+                refused = Some(refusal);
+            }
+        }
+    }
+    if !open.is_empty() {
+        match append(ports.base, ports.streams, open.iter().map(message).collect()).await {
+            Ok(answers) => {
+                for (order, answer) in open.into_iter().zip(answers) {
+                    match answer {
+                        Ok(_) => order_ids.push(order.order_id),
+                        Err(error) => {
+                            failed.push(order.order_id);
+                            refused = Some(error.into());
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                failed.extend(open.into_iter().map(|order| order.order_id));
+                refused = Some(error.into());
+            }
+        }
+    }
+    if let (true, Some(refusal)) = (order_ids.is_empty(), refused) {
+        return Err(refusal);
+    }
+    Ok(Response::json(202, &Cancelling { request_id: &request_id, order_ids, failed, cursor }))
 }
 
 #[derive(Serialize)]
@@ -184,7 +311,7 @@ async fn replace(ports: &Ports<'_>, request: &Request, table: &str, row: Row) ->
         return Err(closed(&row.order));
     }
     if let Some(replacing) = row.order.replacing.clone() {
-        return Err(busy(ports, table, row, &replacing).await);
+        return Err(replacement::busy(&placement(ports, table), &row, &replacing).await);
     }
     let (price, quantity) = match (price, quantity) {
         (None, None) => return Err(crate::fields::missing("price")),
@@ -206,111 +333,8 @@ async fn replace(ports: &Ports<'_>, request: &Request, table: &str, row: Row) ->
     };
     let now = replacing.requested_at.max(row.order.updated_at);
     let announced = Order { replacing: Some(replacing.clone()), updated_at: now, ..row.order.clone() };
-    let row = match write(ports, table, &row, announced).await? {
-        Some(row) => row,
-        None => return Err(stale()),
-    };
-    match carry_through(ports, &row.order, &replacing).await {
-        Ok(()) => Ok(requested(&row.order, &replacing.request_id)),
-        Err(Failed { refusal, certainly: true }) => {
-            withdraw(ports, table, &row, &replacing).await?;
-            Err(refusal)
-        }
-        Err(Failed { refusal, certainly: false }) => Err(refusal),
-    }
-}
-
-fn stale() -> Refusal {
-    Refusal::new(409, "stale_order", "the order has just changed; look at it and try again")
-}
-
-/// Gives up a replacement that was never appended. The row says so first, so that nobody appends it once its lock is
-/// gone; where a later step fails, whoever comes next finishes it.
-async fn withdraw(ports: &Ports<'_>, table: &str, row: &Row, replacing: &Replacing) -> Result<(), Error> {
-    let given_up = Replacing { withdrawn: true, ..replacing.clone() };
-    let order = Order { replacing: Some(given_up), ..row.order.clone() };
-    match write(ports, table, row, order).await? {
-        Some(row) => clear(ports, table, &row, replacing).await,
-        None => Ok(()),
-    }
-}
-
-/// Releases what was locked for a replacement that was given up, and takes it out of the row.
-async fn clear(ports: &Ports<'_>, table: &str, row: &Row, replacing: &Replacing) -> Result<(), Error> {
-    let hold = request_hold(&row.order.order_id, &replacing.request_id);
-    post(ports.wallet, Movement::Release { hold }).await?;
-    let order = Order { replacing: None, ..row.order.clone() };
-    write(ports, table, row, order).await.map(|_| ())
-}
-
-/// A replacement is under way already. One that seems to have broken off is carried through, or given up for good.
-async fn busy(ports: &Ports<'_>, table: &str, row: Row, replacing: &Replacing) -> Refusal {
-    if replacing.withdrawn {
-        return match clear(ports, table, &row, replacing).await {
-            Ok(()) => stale(),
-            Err(error) => error.into(),
-        };
-    }
-    if ports.base.now().saturating_sub(replacing.requested_at) > ATTEMPT_LIMIT_MS
-        && let Err(failed) = carry_through(ports, &row.order, replacing).await
-    {
-        // The lock comes before the append: where even now it cannot be had, nothing was ever appended.
-        if failed.refusal.code == "insufficient_balance"
-            && let Err(error) = withdraw(ports, table, &row, replacing).await
-        {
-            return error.into();
-        }
-        return failed.refusal;
-    }
-    Refusal::new(
-        409,
-        "stale_order",
-        "an earlier replacement of this order is under way; wait for its outcome",
-    )
-}
-
-struct Failed {
-    refusal: Refusal,
-    /// The replacement will not happen.
-    certainly: bool,
-}
-
-/// Locks the difference and appends; both may be repeated.
-async fn carry_through(ports: &Ports<'_>, order: &Order, replacing: &Replacing) -> Result<(), Failed> {
-    let failed = |error: Error| Failed { certainly: !is_effect_unknown(&error), refusal: error.into() };
-    let need = |price, quantity| {
-        order.need(price, quantity).ok_or_else(|| Error::Internal("an order needs more than fits".into()))
-    };
-    let (asset, wanted) = need(replacing.price, replacing.quantity).map_err(failed)?;
-    let (_, locked) = need(replacing.expected_price, replacing.expected_quantity).map_err(failed)?;
-    if wanted > locked {
-        let hold = request_hold(&order.order_id, &replacing.request_id);
-        let user = order.user_id.clone();
-        let movement = Movement::Reserve { hold, user, asset, amount: wanted - locked };
-        if let Posted::Insufficient(available) = post(ports.wallet, movement).await.map_err(failed)? {
-            let message = format!("the replacement needs more than the {available} that are available");
-            let refusal = Refusal::new(422, "insufficient_balance", message);
-            return Err(Failed { refusal, certainly: true });
-        }
-    }
-    let mut record = order.record(Action::Replace);
-    record.request_id = Some(replacing.request_id.as_str().into());
-    record.price = Some(replacing.price);
-    record.quantity = Some(replacing.quantity);
-    record.expected_price = Some(replacing.expected_price);
-    record.expected_quantity = Some(replacing.expected_quantity);
-    let appended =
-        append(ports.base, ports.streams, vec![placement::message(&record)]).await.map_err(failed)?;
-    one(appended).map(|_| ()).map_err(failed)
-}
-
-/// Writes the row if nobody else has; `None` if somebody has.
-async fn write(ports: &Ports<'_>, table: &str, row: &Row, order: Order) -> Result<Option<Row>, Error> {
-    let id = row_id(table, &order.user_id, &order.order_id);
-    let write = Write { id, expect: Expect::Version(row.version), body: Some(order.encode()) };
-    match ports.documents.put(vec![write]).await?.into_iter().next() {
-        Some(Outcome::Written(version)) => Ok(Some(Row { version, order })),
-        Some(Outcome::Stale(_)) => Ok(None),
-        None => Err(Error::Internal("a write got no outcome".into())),
-    }
+    let placement = placement(ports, table);
+    let row = replacement::announce(&placement, &row, announced).await?.ok_or_else(replacement::stale)?;
+    replacement::place(&placement, &row, &replacing).await?;
+    Ok(requested(&row.order, &replacing.request_id))
 }

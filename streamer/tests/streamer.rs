@@ -89,6 +89,11 @@ impl Connections for Recorder {
             .collect())
     }
 
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        let gone = self.gone.lock().unwrap();
+        Ok(ids.iter().map(|id| Ok(!gone.contains(id))).collect())
+    }
+
     async fn close(&self, _: &str) -> Result<()> {
         Ok(())
     }

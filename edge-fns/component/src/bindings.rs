@@ -36,3 +36,13 @@ pub mod stream_function {
         default_bindings_module: "edge_component::bindings::stream_function",
     });
 }
+
+pub mod timer_function {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "timer-function",
+        pub_export_macro: true,
+        export_macro_name: "export_timer_function",
+        default_bindings_module: "edge_component::bindings::timer_function",
+    });
+}

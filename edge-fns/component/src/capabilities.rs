@@ -4,8 +4,8 @@ use crate::bindings::capabilities::supernoba::edge as wit;
 use crate::convert::{answer, answers, convert, list};
 use async_trait::async_trait;
 use edge_fns::capability::{
-    Base, Cache, Connections, Documents, Identity, LogStreams, Millis, Result, Sql, Wallet, base, cache,
-    connections, documents, identity, sql, streams, wallet,
+    Base, Blobs, Cache, Connections, Documents, Identity, LogStreams, Millis, Result, Sql, Wallet, base,
+    blobs, cache, connections, documents, identity, sql, streams, wallet,
 };
 
 /// The host around the component. Each call returns only with its answer.
@@ -107,7 +107,32 @@ impl Connections for Host {
         Ok(deliveries.into_iter().map(answers).collect())
     }
 
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        Ok(answers(wit::connections::probe(&ids)?))
+    }
+
     async fn close(&self, id: &str) -> Result<()> {
         answer(wit::connections::close(id))
+    }
+}
+
+#[async_trait]
+impl Blobs for Host {
+    async fn put(&self, writes: Vec<blobs::Write>) -> Result<Vec<Result<blobs::Outcome>>> {
+        Ok(answers(wit::blobs::put(&list::<_, wit::blobs::Write>(writes))?))
+    }
+
+    async fn get(&self, reads: Vec<blobs::Read>) -> Result<Vec<Result<Option<blobs::Object>>>> {
+        let reads: Vec<wit::blobs::Read> = list(reads);
+        let objects = wit::blobs::get(&reads)?.into_iter();
+        Ok(objects.map(|read| Ok(read?.map(convert))).collect())
+    }
+
+    async fn search(&self, query: blobs::Query) -> Result<blobs::Page> {
+        answer(wit::blobs::search(&query.into()))
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<Vec<Result<()>>> {
+        Ok(answers(wit::blobs::delete(&keys)?))
     }
 }

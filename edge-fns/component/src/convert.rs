@@ -7,7 +7,10 @@ use crate::bindings::capabilities::supernoba::edge as wit;
 use crate::bindings::http_function::exports::supernoba::edge::http_handler;
 use crate::bindings::socket_function::exports::supernoba::edge::socket_handler;
 use crate::bindings::stream_function::exports::supernoba::edge::stream_handler;
-use edge_fns::capability::{Error, base, cache, connections, documents, identity, sql, streams, wallet};
+use crate::bindings::timer_function::supernoba::edge::types as timer_types;
+use edge_fns::capability::{
+    Error, base, blobs, cache, connections, documents, identity, sql, streams, wallet,
+};
 use edge_fns::{http, socket, stream};
 
 pub fn convert<A, B: From<A>>(value: A) -> B {
@@ -56,6 +59,9 @@ macro_rules! same {
 same!(enum wit::types::Error, Error {
     Invalid(why), Denied(why), Throttled(ms), Timeout, Unavailable(why), Internal(why)
 });
+same!(enum timer_types::Error, Error {
+    Invalid(why), Denied(why), Throttled(ms), Timeout, Unavailable(why), Internal(why)
+});
 same!(enum wit::log::Level, base::Level { Trace, Debug, Info, Warn, Error });
 same!(struct wit::identity::Claims, identity::Claims { user, role, expires });
 same!(enum wit::identity::Refusal, identity::Refusal { Malformed, Expired, BadSignature, WrongAudience });
@@ -77,6 +83,13 @@ same!(struct wit::wallet::Party, wallet::Party { user, hold, refund });
 same!(enum wit::wallet::Posted, wallet::Posted { Done, Repeated, Insufficient(amount) });
 same!(struct wit::wallet::Balance, wallet::Balance { asset, available, locked });
 same!(struct wit::cache::SetOptions, cache::SetOptions { px, only_if_absent });
+same!(enum wit::blobs::Condition, blobs::Condition { Anything, Absent, Matches(etag) });
+same!(struct wit::blobs::Write, blobs::Write { key, condition, body });
+same!(enum wit::blobs::Outcome, blobs::Outcome { Written(etag), Lost(etag) });
+same!(struct wit::blobs::Range, blobs::Range { offset, length });
+same!(struct wit::blobs::Object, blobs::Object { etag, size, body });
+same!(struct wit::blobs::Query, blobs::Query { prefix, limit, cursor });
+same!(struct wit::blobs::Entry, blobs::Entry { key, etag, size, modified });
 same!(struct http_handler::Request, http::Request { method, path, query, headers, body });
 same!(struct http_handler::Response, http::Response { status, headers, body });
 same!(enum socket_handler::Event, socket::Event { Opened(names), Message(body), Closed });
@@ -257,5 +270,29 @@ impl From<wit::sql::Rows> for sql::Rows {
 impl From<sql::Rows> for wit::sql::Rows {
     fn from(rows: sql::Rows) -> Self {
         Self { columns: rows.columns, rows: rows.rows.into_iter().map(list).collect() }
+    }
+}
+
+impl From<wit::blobs::Read> for blobs::Read {
+    fn from(read: wit::blobs::Read) -> Self {
+        Self { key: read.key, range: read.range.map(convert) }
+    }
+}
+
+impl From<blobs::Read> for wit::blobs::Read {
+    fn from(read: blobs::Read) -> Self {
+        Self { key: read.key, range: read.range.map(convert) }
+    }
+}
+
+impl From<wit::blobs::Page> for blobs::Page {
+    fn from(page: wit::blobs::Page) -> Self {
+        Self { entries: list(page.entries), cursor: page.cursor }
+    }
+}
+
+impl From<blobs::Page> for wit::blobs::Page {
+    fn from(page: blobs::Page) -> Self {
+        Self { entries: list(page.entries), cursor: page.cursor }
     }
 }

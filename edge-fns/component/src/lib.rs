@@ -100,3 +100,28 @@ macro_rules! stream_function {
         }
     };
 }
+
+/// The shell of a handler of timers: its name and its ports.
+#[macro_export]
+macro_rules! timer_function {
+    ($handler:ident: $($port:ident),+) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code)] // The generated entry points cross the boundary of the component.
+        mod function {
+            use $crate::bindings::timer_function::exports::supernoba::edge::timer_handler;
+            use $crate::edge_fns::$handler::{Ports, handle};
+            use $crate::edge_fns::timer::Timer;
+
+            struct Function;
+
+            impl timer_handler::Guest for Function {
+                fn handle(name: String, due: u64) -> Result<(), timer_handler::Error> {
+                    let ports = Ports { $($port: &$crate::Host),+ };
+                    $crate::run(handle(&ports, Timer { name, due })).map_err(Into::into)
+                }
+            }
+
+            $crate::bindings::timer_function::export_timer_function!(Function);
+        }
+    };
+}

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use edge_fns::capability::base::Level;
 use edge_fns::capability::{
-    Base, Cache, Connections, Documents, Identity, LogStreams, Millis, Result, Sql, Wallet,
+    Base, Blobs, Cache, Connections, Documents, Identity, LogStreams, Millis, Result, Sql, Wallet,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub struct Backends {
     pub sql: Arc<dyn Sql>,
     pub wallet: Arc<dyn Wallet>,
     pub connections: Arc<dyn Connections>,
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// The machine's clock and randomness, logs to `tracing`, configuration from a map.

@@ -36,3 +36,11 @@ pub mod stream_function {
         exports: { default: async },
     });
 }
+
+pub mod timer_function {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "timer-function",
+        exports: { default: async },
+    });
+}

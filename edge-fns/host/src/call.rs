@@ -221,8 +221,42 @@ impl wit::connections::Host for Call {
         Ok(deliveries.into_iter().map(answers).collect())
     }
 
+    async fn probe(&mut self, ids: Vec<String>) -> Result<Vec<Result<bool, Error>>, Error> {
+        let shared = self.shared.clone();
+        Ok(answers(self.outside(shared.backends.connections.probe(ids)).await?))
+    }
+
     async fn close(&mut self, id: String) -> Result<(), Error> {
         let shared = self.shared.clone();
         answer(self.outside(shared.backends.connections.close(&id)).await)
+    }
+}
+
+impl wit::blobs::Host for Call {
+    async fn put(
+        &mut self,
+        writes: Vec<wit::blobs::Write>,
+    ) -> Result<Vec<Result<wit::blobs::Outcome, Error>>, Error> {
+        let shared = self.shared.clone();
+        Ok(answers(self.outside(shared.backends.blobs.put(list(writes))).await?))
+    }
+
+    async fn get(
+        &mut self,
+        reads: Vec<wit::blobs::Read>,
+    ) -> Result<Vec<Result<Option<wit::blobs::Object>, Error>>, Error> {
+        let shared = self.shared.clone();
+        let objects = self.outside(shared.backends.blobs.get(list(reads))).await?;
+        Ok(objects.into_iter().map(|read| Ok(read?.map(convert))).collect())
+    }
+
+    async fn search(&mut self, query: wit::blobs::Query) -> Result<wit::blobs::Page, Error> {
+        let shared = self.shared.clone();
+        answer(self.outside(shared.backends.blobs.search(query.into())).await)
+    }
+
+    async fn delete(&mut self, keys: Vec<String>) -> Result<Vec<Result<(), Error>>, Error> {
+        let shared = self.shared.clone();
+        Ok(answers(self.outside(shared.backends.blobs.delete(keys)).await?))
     }
 }

@@ -39,6 +39,7 @@ pub use backends::{Backends, SystemBase};
 pub use edge_fns::http::{Request, Response};
 pub use edge_fns::socket::{Event as SocketEvent, Reply as SocketReply};
 pub use edge_fns::stream::{Disposition, Failure, Item};
+pub use edge_fns::timer::Timer;
 pub use error::{HandlerError, LoadError};
 pub use limits::Limits;
 pub use metrics::HandlerMetrics;
@@ -46,6 +47,7 @@ pub use metrics::HandlerMetrics;
 use bindings::http_function::{HttpFunction, HttpFunctionPre};
 use bindings::socket_function::{SocketFunction, SocketFunctionPre};
 use bindings::stream_function::{StreamFunction, StreamFunctionPre};
+use bindings::timer_function::{TimerFunction, TimerFunctionPre};
 use call::{Call, Shared};
 use engine::Clock;
 use metrics::Counters;
@@ -84,6 +86,7 @@ enum Function {
     Http(HttpFunctionPre<Call>),
     Socket(SocketFunctionPre<Call>),
     Stream(StreamFunctionPre<Call>),
+    Timer(TimerFunctionPre<Call>),
 }
 
 impl EdgeHost {
@@ -161,6 +164,25 @@ impl EdgeHost {
             let instance = function.instantiate_async(&mut store).await?;
             let exports = instance.supernoba_edge_stream_handler();
             Ok(convert::list(exports.call_handle(&mut store, stream, &convert::list(items)).await?))
+        })
+        .await
+    }
+
+    /// A time that has come. The outer error says that the handler did not answer, the inner one is its answer.
+    pub async fn timer(
+        &self,
+        handler: &str,
+        timer: &Timer,
+    ) -> Result<Result<(), edge_fns::capability::Error>, HandlerError> {
+        let handler = self.handler(handler)?;
+        let Function::Timer(function) = &handler.function else {
+            return Err(handler.wrong_kind(Kind::Timer));
+        };
+        self.call(handler, async {
+            let mut store = self.store(handler);
+            let instance = function.instantiate_async(&mut store).await?;
+            let exports = instance.supernoba_edge_timer_handler();
+            Ok(exports.call_handle(&mut store, &timer.name, timer.due).await?.map_err(convert::convert))
         })
         .await
     }
@@ -300,6 +322,9 @@ impl Handler {
             Kind::Stream => StreamFunction::new(&mut store, &instance)
                 .and_then(|_| StreamFunctionPre::new(linked))
                 .map(Function::Stream),
+            Kind::Timer => TimerFunction::new(&mut store, &instance)
+                .and_then(|_| TimerFunctionPre::new(linked))
+                .map(Function::Timer),
         };
         let export = world.kind.export();
         let function =

@@ -6,6 +6,7 @@ pub enum Kind {
     Http,
     Socket,
     Stream,
+    Timer,
 }
 
 impl Kind {
@@ -14,6 +15,7 @@ impl Kind {
             Kind::Http => "http",
             Kind::Socket => "socket",
             Kind::Stream => "stream",
+            Kind::Timer => "timer",
         }
     }
 
@@ -22,6 +24,7 @@ impl Kind {
             Kind::Http => "supernoba:edge/http-handler@0.1.0",
             Kind::Socket => "supernoba:edge/socket-handler@0.1.0",
             Kind::Stream => "supernoba:edge/stream-handler@0.1.0",
+            Kind::Timer => "supernoba:edge/timer-handler@0.1.0",
         }
     }
 }
@@ -36,7 +39,7 @@ pub struct World {
 /// What every function has; `types` are names only.
 const BASE: [&str; 5] = ["types", "clock", "random", "log", "config"];
 
-pub const WORLDS: [World; 10] = [
+pub const WORLDS: [World; 16] = [
     World {
         handler: "order-router",
         kind: Kind::Http,
@@ -55,6 +58,12 @@ pub const WORLDS: [World; 10] = [
     World { handler: "disconnect", kind: Kind::Socket, grants: &["cache"] },
     World { handler: "fill-processor", kind: Kind::Stream, grants: &["documents", "wallet"] },
     World { handler: "history-saver", kind: Kind::Stream, grants: &["sql"] },
+    World { handler: "notifier", kind: Kind::Stream, grants: &["cache", "connections"] },
+    World { handler: "user-notify", kind: Kind::Stream, grants: &["cache", "connections"] },
+    World { handler: "stale-connections", kind: Kind::Timer, grants: &["cache", "connections"] },
+    World { handler: "trades-backup", kind: Kind::Timer, grants: &["cache", "documents", "blobs"] },
+    World { handler: "aggregator", kind: Kind::Timer, grants: &["cache", "documents", "blobs"] },
+    World { handler: "sweeper", kind: Kind::Timer, grants: &["documents", "wallet", "log-streams"] },
 ];
 
 impl World {

@@ -19,5 +19,7 @@ pub struct Push {
 pub trait Connections: Send + Sync {
     /// One answer a connection, in the order of `to`, for each push.
     async fn post(&self, pushes: Vec<Push>) -> Result<Vec<Vec<Result<Delivery>>>>;
+    /// Whether each connection is still there, without sending anything to it.
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>>;
     async fn close(&self, id: &str) -> Result<()>;
 }

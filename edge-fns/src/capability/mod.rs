@@ -6,6 +6,7 @@
 //! balance) never is: it is a case of that call's result.
 
 pub mod base;
+pub mod blobs;
 pub mod cache;
 pub mod connections;
 pub mod documents;
@@ -15,6 +16,7 @@ pub mod streams;
 pub mod wallet;
 
 pub use base::Base;
+pub use blobs::Blobs;
 pub use cache::Cache;
 pub use connections::Connections;
 pub use documents::Documents;

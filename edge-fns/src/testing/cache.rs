@@ -1,9 +1,11 @@
-//! The cache, in memory. Nothing expires; there are no scripts.
+//! The cache, in memory. Nothing expires; the scripts are those that the functions run.
 
 use super::{Memory, State};
 use crate::capability::cache::{Command, Reply};
 use crate::capability::{Cache, Error, Result};
+use crate::scripts::DROP_OLDEST;
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 
 #[async_trait]
 impl Cache for Memory {
@@ -78,10 +80,35 @@ impl State {
                 }
                 Reply::Done
             }
-            Command::Scan { .. } | Command::Eval { .. } => {
-                return Err(Error::Invalid("not possible in memory".into()));
+            Command::Scan { cursor, pattern, count: asked } => {
+                let keys = self.keys();
+                let from = usize::try_from(cursor).unwrap_or(usize::MAX).min(keys.len());
+                let to = from.saturating_add(asked.max(1) as usize).min(keys.len());
+                let found = keys[from..to].iter().filter(|key| matches(&pattern, key)).cloned().collect();
+                Reply::Page(if to == keys.len() { 0 } else { to as u64 }, found)
+            }
+            Command::Eval { name, keys, args } if name == DROP_OLDEST => {
+                let [key] = &keys[..] else { return Err(Error::Invalid("drop_oldest takes one key".into())) };
+                let Some(list) = self.lists.get_mut(key) else { return Ok(count(0)) };
+                let taken = args.iter().zip(list.iter().rev()).take_while(|(a, b)| a == b).count();
+                list.truncate(list.len() - taken);
+                if list.is_empty() {
+                    self.lists.remove(key);
+                }
+                count(taken)
+            }
+            Command::Eval { name, .. } => {
+                return Err(Error::Denied(format!("there is no script {name:?}")));
             }
         })
+    }
+
+    fn keys(&self) -> Vec<String> {
+        let mut keys: BTreeSet<&String> = self.strings.keys().collect();
+        keys.extend(self.sets.keys());
+        keys.extend(self.hashes.keys());
+        keys.extend(self.lists.keys());
+        keys.into_iter().cloned().collect()
     }
 
     fn delete(&mut self, key: &str) -> bool {
@@ -93,6 +120,13 @@ impl State {
         ];
         removed.contains(&true)
     }
+}
+
+/// Whether a key is of a pattern whose only sign is `*`.
+fn matches(pattern: &str, key: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == key };
+    let Some(left) = key.strip_prefix(first) else { return false };
+    (0..=left.len()).any(|n| left.is_char_boundary(n) && matches(rest, &left[n..]))
 }
 
 fn is_conditional(command: &Command) -> bool {

@@ -1,9 +1,12 @@
 //! In-memory capabilities that can be told to fail: for the tests of this crate and of the shells.
 //!
 //! [`Memory`] implements every capability over plain maps, by the letter of the traits. [`Memory::fail`] makes a coming
-//! call fail, before or after it has taken effect, so that tests can break a function off between any two steps.
+//! call fail, before or after it has taken effect, and [`Memory::crash_after`] all that follow, so that tests can break a
+//! function off between any two steps.
 
+mod blobs;
 mod cache;
+mod connections;
 mod money;
 
 use crate::capability::base::Level;
@@ -24,7 +27,7 @@ pub struct Memory {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     pub now: Millis,
     pub config: BTreeMap<String, String>,
@@ -38,9 +41,16 @@ pub struct State {
     /// Rows by the statement that wrote them, and within it by their first value.
     pub rows: BTreeMap<String, BTreeMap<String, Vec<Value>>>,
     pub money: Money,
+    /// Objects with the time they were written.
+    pub blobs: BTreeMap<String, (Vec<u8>, Millis)>,
+    /// The connections that are there, and what each was sent.
+    pub online: BTreeSet<String>,
+    pub sent: BTreeMap<String, Vec<Vec<u8>>>,
     random: u64,
     calls: u64,
     faults: BTreeMap<u64, Fault>,
+    /// The call from which on nobody is there to make one.
+    crash: Option<u64>,
 }
 
 /// How a call fails.
@@ -50,6 +60,13 @@ pub enum Fault {
     Before(Error),
     /// It takes effect, but the caller is told that nobody knows.
     After,
+}
+
+/// The same state, going its own way from here.
+impl Clone for Memory {
+    fn clone(&self) -> Memory {
+        Memory { state: Mutex::new(self.state().clone()) }
+    }
 }
 
 impl Memory {
@@ -80,11 +97,36 @@ impl Memory {
         self.state().faults.clear();
     }
 
+    /// The process ends after so many more calls: the last of them has taken effect, and none after it does.
+    pub fn crash_after(&self, calls: u64) {
+        let mut state = self.state();
+        state.crash = Some(state.calls + calls);
+    }
+
+    /// Whether the process has ended and somebody wanted to make a call all the same.
+    pub fn has_crashed(&self) -> bool {
+        let state = self.state();
+        state.crash.is_some_and(|crash| state.calls > crash)
+    }
+
+    /// A new process is there.
+    pub fn restart(&self) {
+        self.state().crash = None;
+    }
+
+    /// Calls made so far, to all back ends.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
     /// Runs one call, or makes it fail.
     fn call<T>(&self, run: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
         let mut state = self.state();
         let number = state.calls;
         state.calls += 1;
+        if state.crash.is_some_and(|crash| number >= crash) {
+            return Err(Error::Unavailable("the process has ended".into()));
+        }
         match state.faults.remove(&number) {
             None => run(&mut state),
             Some(Fault::Before(error)) => Err(error),

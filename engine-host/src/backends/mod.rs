@@ -1,7 +1,7 @@
 //! What the service stores and where: one trait a capability, an embedded back end for each.
 //!
 //! The capabilities that functions use are `edge_fns::capability`'s. Here are those that only the host uses: reading
-//! a log, checkpoints of its consumers, and blobs.
+//! a log, checkpoints of its consumers, and snapshots.
 
 use async_trait::async_trait;
 use edge_fns::capability::{LogStreams, Millis, Result};
@@ -44,7 +44,7 @@ pub trait Checkpoints: Send + Sync {
 
 /// Small durable objects, replaced whole.
 #[async_trait]
-pub trait Blobs: Send + Sync {
+pub trait Snapshots: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Durable when it returns; a reader sees the old one or the new one.
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()>;

@@ -12,7 +12,7 @@ mod shard_loop;
 pub use market_data::{MARKET_DATA_SCRIPT, market_data_script};
 pub use notifier::Notifier;
 
-use crate::backends::{Blobs, DeadLetters, Log};
+use crate::backends::{DeadLetters, Log, Snapshots};
 use edge_fns::capability::{Cache, Millis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 #[derive(Clone)]
 pub struct Backends {
     pub log: Arc<dyn Log>,
-    pub blobs: Arc<dyn Blobs>,
+    pub snapshots: Arc<dyn Snapshots>,
     pub cache: Arc<dyn Cache>,
     pub dead_letters: Arc<dyn DeadLetters>,
     /// Makes what the cache holds durable; called before a snapshot.

@@ -45,7 +45,7 @@ impl ShardLoop {
         counters: Arc<Counters>,
     ) -> anyhow::Result<ShardLoop> {
         let key = snapshot_key(&options.orders_stream, number);
-        let shard = match backends.blobs.get(&key).await? {
+        let shard = match backends.snapshots.get(&key).await? {
             Some(bytes) => {
                 Shard::restore(&bytes).with_context(|| format!("snapshot {key} cannot be used"))?
             }
@@ -186,7 +186,7 @@ impl ShardLoop {
         }
         (self.backends.flush_cache)().map_err(|error| Error::Unavailable(error.to_string()))?;
         let key = snapshot_key(&self.options.orders_stream, self.number);
-        self.backends.blobs.put(&key, self.shard.snapshot()).await?;
+        self.backends.snapshots.put(&key, self.shard.snapshot()).await?;
         self.snapshot_position = position;
         self.snapshot_time = Instant::now();
         self.counters.snapshots.fetch_add(1, Ordering::Relaxed);

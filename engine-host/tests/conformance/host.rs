@@ -1,8 +1,8 @@
-//! What the host's own back ends must do: the log as its readers see it, checkpoints, blobs, dead letters.
+//! What the host's own back ends must do: the log as its readers see it, checkpoints, snapshots, dead letters.
 
 use edge_fns::capability::Error;
 use edge_fns::capability::streams::Message;
-use engine_host::backends::{Blobs, Checkpoints, DeadLetters, Log, Record};
+use engine_host::backends::{Checkpoints, DeadLetters, Log, Record, Snapshots};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -112,15 +112,15 @@ pub async fn checkpoints(checkpoints: &dyn Checkpoints) {
     }
 }
 
-pub async fn blobs(blobs: &dyn Blobs) {
-    assert_eq!(blobs.get("conf/a").await.unwrap(), None);
+pub async fn snapshots(snapshots: &dyn Snapshots) {
+    assert_eq!(snapshots.get("conf/a").await.unwrap(), None);
     let large: Vec<u8> = (0..3_000_000u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
     for body in [b"one".to_vec(), Vec::new(), large, b"two".to_vec()] {
-        blobs.put("conf/a", body.clone()).await.unwrap();
-        assert_eq!(blobs.get("conf/a").await.unwrap(), Some(body), "replaced whole");
+        snapshots.put("conf/a", body.clone()).await.unwrap();
+        assert_eq!(snapshots.get("conf/a").await.unwrap(), Some(body), "replaced whole");
     }
-    assert_eq!(blobs.get("conf/").await.unwrap(), None);
-    assert_eq!(blobs.get("conf/a/b").await.unwrap(), None);
+    assert_eq!(snapshots.get("conf/").await.unwrap(), None);
+    assert_eq!(snapshots.get("conf/a/b").await.unwrap(), None);
 }
 
 /// Buries two records, one of them twice: it is one letter, and leaves two.

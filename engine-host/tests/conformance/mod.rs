@@ -7,6 +7,7 @@
 // A test binary runs the suites of the traits that its back ends have.
 #![allow(dead_code)]
 
+pub mod blobs;
 pub mod cache;
 pub mod documents;
 pub mod host;

@@ -94,6 +94,7 @@ async fn every_record_is_done_with_once() {
         sql: sql.clone(),
         wallet: memory.clone(),
         connections: Arc::new(Hub::default()),
+        blobs: memory.clone(),
     };
     let log = Arc::new(TestLog::new(&[(FILLS, 2)]));
     let letters = Arc::new(Letters::default());

@@ -1,7 +1,7 @@
 //! The engine's threads against the bare fold of `engine_core`: what they put on the fills stream and into the cache is
 //! what the fold says, over restarts with and without a snapshot, and while the streams refuse and forget to answer.
 
-use crate::support::{Fault, Letters, Recorder, TestBlobs, TestLog, until};
+use crate::support::{Fault, Letters, Recorder, TestLog, TestSnapshots, until};
 use edge_fns::capability::Cache;
 use edge_fns::capability::cache::{Command, Reply, Value};
 use edge_fns::capability::streams::Message;
@@ -32,7 +32,7 @@ struct World {
     cache_path: PathBuf,
     cache: Arc<EmbeddedCache>,
     log: Arc<TestLog>,
-    blobs: Arc<TestBlobs>,
+    snapshots: Arc<TestSnapshots>,
     letters: Arc<Letters>,
     connections: Arc<Recorder>,
     /// The clock that the engine's ticks go by.
@@ -50,7 +50,7 @@ impl World {
             _folder: folder,
             cache_path,
             log: Arc::new(log),
-            blobs: Arc::default(),
+            snapshots: Arc::default(),
             letters: Arc::default(),
             connections: Arc::default(),
             clock: Arc::default(),
@@ -67,7 +67,7 @@ impl World {
         let (flushed, clock) = (self.cache.clone(), self.clock.clone());
         let backends = Backends {
             log: self.log.clone(),
-            blobs: self.blobs.clone(),
+            snapshots: self.snapshots.clone(),
             cache: self.cache.clone(),
             dead_letters: self.letters.clone(),
             flush_cache: Arc::new(move || flushed.flush()),
@@ -104,8 +104,8 @@ impl World {
 
     /// Where the last snapshot of a shard stands.
     async fn position(&self, shard: u32) -> u64 {
-        use engine_host::backends::Blobs;
-        let snapshot = self.blobs.get(&format!("snapshot/{ORDERS}/{shard}")).await.unwrap();
+        use engine_host::backends::Snapshots;
+        let snapshot = self.snapshots.get(&format!("snapshot/{ORDERS}/{shard}")).await.unwrap();
         snapshot.map_or(0, |bytes| Shard::restore(&bytes).unwrap().position())
     }
 
@@ -233,7 +233,7 @@ proptest! {
                     world.append(SYMBOLS[order.symbol], order.body.clone()).await;
                 }
                 *world.log.faults.lock().unwrap() = run.faults.clone().into();
-                *world.blobs.closed.lock().unwrap() = run.crashes;
+                *world.snapshots.closed.lock().unwrap() = run.crashes;
                 world.run(run.batch, run.snapshot_records).await;
                 if run.loses_the_cache {
                     world.lose_the_cache();
@@ -384,19 +384,19 @@ async fn a_quiet_markets_candle_is_closed_by_the_clock() {
 /// A snapshot that cannot be read stops the start; the engine does not begin from nothing over a full stream.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_snapshot_is_not_passed_over() {
-    use engine_host::backends::Blobs;
+    use engine_host::backends::Snapshots;
     let world = World::new();
     world.append("A", add("o1", "ann", false, 100, 5)).await;
     world.run(1000, 1000).await;
     let shard = (0..SHARDS).find(|shard| !world.log.records(ORDERS, *shard).is_empty()).unwrap();
     let key = format!("snapshot/{ORDERS}/{shard}");
-    let mut snapshot = world.blobs.get(&key).await.unwrap().unwrap();
+    let mut snapshot = world.snapshots.get(&key).await.unwrap().unwrap();
     let middle = snapshot.len() / 2;
     snapshot[middle] ^= 1;
-    world.blobs.put(&key, snapshot).await.unwrap();
+    world.snapshots.put(&key, snapshot).await.unwrap();
     let backends = Backends {
         log: world.log.clone(),
-        blobs: world.blobs.clone(),
+        snapshots: world.snapshots.clone(),
         cache: world.cache.clone(),
         dead_letters: world.letters.clone(),
         flush_cache: Arc::new(|| Ok(())),

@@ -14,7 +14,7 @@ use engine_host::backends::embedded::append_file::AppendFile;
 use engine_host::backends::embedded::cache::EmbeddedCache;
 use engine_host::backends::embedded::store::Store;
 use engine_host::backends::embedded::streams::EmbeddedStreams;
-use engine_host::backends::{Blobs, Checkpoints, Log};
+use engine_host::backends::{Checkpoints, Log, Snapshots};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -130,7 +130,7 @@ fn the_log_keeps_what_it_acknowledged() {
             }
             let checkpoint = Checkpoints::get(&log, "reader", ORDERS, 0).await.unwrap();
             assert!((last..=written as u64).contains(&checkpoint), "{checkpoint} after {last}");
-            let blob = Blobs::get(&log, "snapshot").await.unwrap();
+            let blob = Snapshots::get(&log, "snapshot").await.unwrap();
             let blob: u64 = blob.map_or(0, |bytes| String::from_utf8(bytes).unwrap().parse().unwrap());
             assert!(
                 blob.is_multiple_of(10) && blob + 10 > last && blob <= written as u64,

@@ -5,7 +5,7 @@ use crate::support::block_on;
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::{Error, LogStreams};
 use engine_host::backends::embedded::streams::{EmbeddedStreams, STREAMS, shard_of};
-use engine_host::backends::{Blobs, Checkpoints, Log};
+use engine_host::backends::{Checkpoints, Log, Snapshots};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ proptest! {
                 assert_eq!(Checkpoints::get(&log, &consumer.to_string(), ORDERS, 0).await.unwrap(), sequence);
             }
             for (key, body) in blobs {
-                assert_eq!(Blobs::get(&log, &key.to_string()).await.unwrap(), Some(body));
+                assert_eq!(Snapshots::get(&log, &key.to_string()).await.unwrap(), Some(body));
             }
         });
     }

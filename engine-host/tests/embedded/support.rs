@@ -5,7 +5,7 @@ use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::{Connections, Error, LogStreams, Millis, Result};
 use engine_host::backends::embedded::streams::shard_of;
-use engine_host::backends::{Blobs, DeadLetters, Log, Record};
+use engine_host::backends::{DeadLetters, Log, Record, Snapshots};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -115,24 +115,24 @@ impl Log for TestLog {
     }
 }
 
-/// Blobs in memory; while they are closed, nothing can be put.
+/// Snapshots in memory; while they are closed, nothing can be put.
 #[derive(Default)]
-pub struct TestBlobs {
-    blobs: Mutex<BTreeMap<String, Vec<u8>>>,
+pub struct TestSnapshots {
+    snapshots: Mutex<BTreeMap<String, Vec<u8>>>,
     pub closed: Mutex<bool>,
 }
 
 #[async_trait]
-impl Blobs for TestBlobs {
+impl Snapshots for TestSnapshots {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.blobs.lock().unwrap().get(key).cloned())
+        Ok(self.snapshots.lock().unwrap().get(key).cloned())
     }
 
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
         if *self.closed.lock().unwrap() {
             return Err(Error::Unavailable("as told".into()));
         }
-        self.blobs.lock().unwrap().insert(key.into(), bytes);
+        self.snapshots.lock().unwrap().insert(key.into(), bytes);
         Ok(())
     }
 }
@@ -160,6 +160,11 @@ impl Connections for Recorder {
             .into_iter()
             .map(|Push { to, body }| to.into_iter().map(|id| deliver(id, &body)).collect())
             .collect())
+    }
+
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        let gone = self.gone.lock().unwrap();
+        Ok(ids.iter().map(|id| Ok(!gone.contains(id))).collect())
     }
 
     async fn close(&self, id: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use edge_fns::capability::base::Level;
+use edge_fns::capability::blobs;
 use edge_fns::capability::cache::{Command, Reply};
 use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::capability::documents::{Entry, Id, Outcome, Page, Query, Write};
@@ -11,7 +12,7 @@ use edge_fns::capability::sql::{Rows, Value};
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::wallet::{Balance, Movement, Posted};
 use edge_fns::capability::{
-    Base, Cache, Connections, Documents, Error, Identity, LogStreams, Millis, Result, Sql, Wallet,
+    Base, Blobs, Cache, Connections, Documents, Error, Identity, LogStreams, Millis, Result, Sql, Wallet,
 };
 use edge_host::{Backends, EdgeHost, Limits, LoadError};
 use std::path::{Path, PathBuf};
@@ -139,6 +140,7 @@ impl Fakes {
             sql: self.clone(),
             wallet: self.clone(),
             connections: self.clone(),
+            blobs: self.clone(),
         }
     }
 
@@ -269,8 +271,36 @@ impl Connections for Fakes {
         Ok(pushes.into_iter().map(|push| push.to.into_iter().map(|_| Ok(Delivery::Sent)).collect()).collect())
     }
 
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        self.wait().await;
+        Ok(ids.into_iter().map(|_| Ok(true)).collect())
+    }
+
     async fn close(&self, _id: &str) -> Result<()> {
         self.wait().await;
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Blobs for Fakes {
+    async fn put(&self, writes: Vec<blobs::Write>) -> Result<Vec<Result<blobs::Outcome>>> {
+        self.wait().await;
+        Ok(writes.into_iter().map(|_| Ok(blobs::Outcome::Written("1".into()))).collect())
+    }
+
+    async fn get(&self, reads: Vec<blobs::Read>) -> Result<Vec<Result<Option<blobs::Object>>>> {
+        self.wait().await;
+        Ok(reads.into_iter().map(|_| Ok(None)).collect())
+    }
+
+    async fn search(&self, _query: blobs::Query) -> Result<blobs::Page> {
+        self.wait().await;
+        Ok(blobs::Page::default())
+    }
+
+    async fn delete(&self, keys: Vec<String>) -> Result<Vec<Result<()>>> {
+        self.wait().await;
+        Ok(keys.into_iter().map(|_| Ok(())).collect())
     }
 }

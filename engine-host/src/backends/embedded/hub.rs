@@ -104,6 +104,11 @@ impl Connections for Hub {
         Ok(answers)
     }
 
+    async fn probe(&self, ids: Vec<String>) -> Result<Vec<Result<bool>>> {
+        let connections = self.lock();
+        Ok(ids.iter().map(|id| Ok(connections.contains_key(id))).collect())
+    }
+
     async fn close(&self, id: &str) -> Result<()> {
         self.remove(id);
         Ok(())

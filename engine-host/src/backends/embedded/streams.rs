@@ -4,7 +4,7 @@
 //! a group commit. An append that was answered survives a crash at any moment; one that was not may or may not be
 //! there, wholly. The queue to the writer is bounded, so producers slow down when the disk does.
 
-use crate::backends::{Blobs, Checkpoints, Log, Record};
+use crate::backends::{Checkpoints, Log, Record, Snapshots};
 use async_trait::async_trait;
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::{Error, LogStreams, Millis, Result};
@@ -194,7 +194,7 @@ impl Checkpoints for EmbeddedStreams {
 }
 
 #[async_trait]
-impl Blobs for EmbeddedStreams {
+impl Snapshots for EmbeddedStreams {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.blobs.get(key).map_err(broken)?.map(|bytes| bytes.to_vec()))
     }
