@@ -11,6 +11,7 @@
 
 mod count;
 mod measure;
+mod memory;
 mod subjects;
 mod table;
 mod wasm;
@@ -91,7 +92,10 @@ fn main() -> Result<()> {
     let command = Command::parse();
     match &command.other {
         Some(Other::Count(options)) => count::count(options),
-        None => rows(&command.options),
+        None => {
+            memory::keep_warm()?;
+            rows(&command.options)
+        }
     }
 }
 

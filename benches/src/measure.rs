@@ -113,6 +113,9 @@ pub trait Runner {
     fn round(&self, clock: &Clock) -> Sample;
 }
 
+/// Commands that a subject may look at together.
+const AT_HAND: usize = 16;
+
 struct Prepared<S: Subject> {
     row: Row,
     flow: Rc<Flow>,
@@ -180,8 +183,12 @@ impl<S: Subject> Prepared<S> {
 
     #[inline(never)]
     fn run_one(&self, book: &mut S::Book) {
-        for command in &self.commands {
-            black_box(S::apply(book, black_box(command)));
+        // As from a stream, of which some commands are at hand whenever there are any.
+        for commands in self.commands.chunks(AT_HAND) {
+            S::look_ahead(book, commands);
+            for command in commands {
+                black_box(S::apply(book, black_box(command)));
+            }
         }
     }
 

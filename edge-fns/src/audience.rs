@@ -12,6 +12,9 @@ use crate::connect::Session;
 use crate::disconnect;
 use crate::stream::{Disposition, Failure, Item};
 use crate::subscribe::members;
+use engine_core::wire::PartyRecord;
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A connection is not taken for gone so soon after its handshake: it may be in the cache before it can be pushed to.
@@ -32,12 +35,74 @@ pub struct Letter {
     pub body: Vec<u8>,
 }
 
-pub fn reject(item: &Item, reason: String) -> Failure {
+/// A fill, as far as its users are told. Read without the other events' fields: the components stay small.
+#[derive(Deserialize)]
+pub struct Fill<'a> {
+    #[serde(borrow)]
+    event: Cow<'a, str>,
+    #[serde(borrow)]
+    pub symbol: Cow<'a, str>,
+    pub seq: u64,
+    pub t: u64,
+    #[serde(borrow, default)]
+    pub fill_id: Cow<'a, str>,
+    #[serde(default)]
+    pub price: u64,
+    #[serde(default)]
+    pub quantity: u64,
+    #[serde(borrow, default)]
+    taker: Cow<'a, str>,
+    #[serde(borrow, default)]
+    buyer: Option<PartyRecord<'a>>,
+    #[serde(borrow, default)]
+    seller: Option<PartyRecord<'a>>,
+}
+
+/// One side of a fill.
+pub struct Side<'a> {
+    pub name: &'static str,
+    pub took: bool,
+    pub party: &'a PartyRecord<'a>,
+}
+
+impl<'a> Fill<'a> {
+    /// Both sides, the maker first, as the engine tells them; none for any other event.
+    pub fn sides(&'a self) -> Vec<Side<'a>> {
+        let (Some(buyer), Some(seller)) = (&self.buyer, &self.seller) else { return Vec::new() };
+        if self.event != "FILL" {
+            return Vec::new();
+        }
+        let side = |name, party| Side { name, took: self.taker == name, party };
+        let mut sides = vec![side("BUY", buyer), side("SELL", seller)];
+        sides.sort_by_key(|side| side.took);
+        sides
+    }
+}
+
+/// Tells each fill's users what `letters` makes of it.
+pub async fn tell(
+    ports: &Ports<'_>,
+    items: &[Item],
+    letters: impl Fn(usize, &Fill<'_>) -> Vec<Letter>,
+) -> Vec<Failure> {
+    let mut failures = Vec::new();
+    let mut all = Vec::new();
+    for (n, item) in items.iter().enumerate() {
+        match serde_json::from_slice::<Fill<'_>>(&item.body) {
+            Ok(fill) => all.extend(letters(n, &fill)),
+            Err(error) => failures.push(reject(item, format!("not an event: {error}"))),
+        }
+    }
+    failures.extend(deliver(ports, items, all).await);
+    failures
+}
+
+fn reject(item: &Item, reason: String) -> Failure {
     Failure { id: item.id.clone(), disposition: Disposition::Reject(reason) }
 }
 
 /// Delivers the letters, which are in the order of their items; answers the items to be given again.
-pub async fn deliver(ports: &Ports<'_>, items: &[Item], letters: Vec<Letter>) -> Vec<Failure> {
+async fn deliver(ports: &Ports<'_>, items: &[Item], letters: Vec<Letter>) -> Vec<Failure> {
     let Some(first) = letters.first().map(|letter| letter.item) else { return Vec::new() };
     match push(ports, letters).await {
         Ok(None) => Vec::new(),

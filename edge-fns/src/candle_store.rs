@@ -64,6 +64,37 @@ pub async fn closed(cache: &dyn Cache, symbol: &str) -> Result<Vec<Vec<u8>>, Err
     }
 }
 
+/// The candles of listed values: by time, and of two of one time the one that has seen more.
+pub fn in_order(values: &[Vec<u8>]) -> Result<Vec<Candle>, Error> {
+    let mut all = BTreeMap::new();
+    for value in values {
+        add_to(&mut all, Stored::candle_of(value)?);
+    }
+    Ok(all.into_values().collect())
+}
+
+fn add_to(all: &mut BTreeMap<Seconds, Candle>, candle: Candle) {
+    let there = all.entry(candle.time).or_insert(candle);
+    if there.volume < candle.volume {
+        *there = candle;
+    }
+}
+
+/// When the oldest minute of the store opens.
+pub async fn first_minute(documents: &dyn Documents, symbol: &str) -> Result<Option<Seconds>, Error> {
+    let query = Query {
+        table: TABLE.into(),
+        partition: partition(symbol, Interval::M1),
+        lower: None,
+        upper: None,
+        limit: 1,
+        descending: false,
+        cursor: None,
+    };
+    let page = documents.search(query).await?;
+    page.entries.first().map(|entry| Ok(Stored::candle_of(&entry.body)?.time)).transpose()
+}
+
 /// Candles of the store that open in `from..to`, ascending; the newest `limit` of them.
 pub async fn read(
     documents: &dyn Documents,
@@ -235,12 +266,7 @@ fn merged(before: &[u8], candles: &[Candle]) -> Result<Vec<u8>, Error> {
     let mut all: BTreeMap<Seconds, Candle> = BTreeMap::new();
     let lines = before.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let known = lines.map(Stored::candle_of).collect::<Result<Vec<_>, _>>()?;
-    for candle in known.iter().chain(candles) {
-        let there = all.entry(candle.time).or_insert(*candle);
-        if there.volume < candle.volume {
-            *there = *candle;
-        }
-    }
+    known.iter().chain(candles).for_each(|candle| add_to(&mut all, *candle));
     Ok(all.values().flat_map(|candle| [candle_json(candle).into_bytes(), b"\n".to_vec()].concat()).collect())
 }
 

@@ -213,7 +213,7 @@ async fn cancel_all(
             Ok(row) if row.order.status.is_open() => open.push(row.order),
             Ok(_) => {}
             // It is no more, or cannot become one.
-            Err(refusal) if refusal.code == "insufficient_balance" => {}
+            Err(refusal) if refusal.status < 429 => {}
             Err(refusal) => {
                 failed.push(id);
                 refused = Some(refusal);

@@ -9,7 +9,7 @@
 //!
 //! Carrying through again appends the order again, which the engine ignores as long as it knows the order's id: while it
 //! rests, and for its shard's next 65,536 finished orders after that. A pending row of an order that was finished longer ago
-//! than that means that the fills stream's consumer is behind by as much; it has to be watched (`supernoba_*_lag`).
+//! than that means that the fills stream's consumer is behind by as much; its lag has to be watched.
 
 use crate::capability::base::Level;
 use crate::capability::documents::{Entry, Expect, Id, Query, Write};

@@ -4,7 +4,7 @@
 //! that the stores have confirmed. The newest thousand stay besides, for charts. Each step may be repeated: the stores take
 //! of two equal candles one, and the list gives up only the very values that were read.
 
-use crate::candle_store::{self, Stored, closed_key};
+use crate::candle_store::{self, closed_key};
 use crate::capability::base::Level;
 use crate::capability::cache::Command;
 use crate::capability::{Base, Blobs, Cache, Documents, Error, Millis};
@@ -55,7 +55,7 @@ pub(crate) fn rotated<'a>(symbols: &'a [String], timer: &Timer) -> impl Iterator
 
 async fn back_up(ports: &Ports<'_>, symbol: &str, day_offset_s: u64) -> Result<(), Error> {
     let values = candle_store::closed(ports.cache, symbol).await?;
-    let candles = values.iter().map(|value| Stored::candle_of(value)).collect::<Result<Vec<_>, _>>()?;
+    let candles = candle_store::in_order(&values)?;
     candle_store::keep(ports.documents, ports.blobs, symbol, Interval::M1, &candles, day_offset_s).await?;
     for confirmed in values[..values.len().saturating_sub(KEPT)].chunks(DROPPED) {
         let drop = Command::Eval {

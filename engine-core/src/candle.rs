@@ -14,13 +14,18 @@ pub type Seconds = u64;
 /// Korea's day begins at 15:00 UTC of the day before.
 pub const SEOUL_DAY_OFFSET_S: u64 = 9 * 3600;
 
+/// The fills of one span of time in six numbers. Prices in the symbol's price unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candle {
     /// Open time of the span.
     pub time: Seconds,
+    /// Price of the first fill.
     pub open: Price,
+    /// Highest price of a fill.
     pub high: Price,
+    /// Lowest price of a fill.
     pub low: Price,
+    /// Price of the last fill so far.
     pub close: Price,
     /// Sum of the fills' quantities; saturates at `u64::MAX`.
     pub volume: Quantity,
@@ -49,19 +54,29 @@ impl Candle {
     }
 }
 
+/// How long the span of a candle is. [`Interval::as_str`] has the names that charts ask by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Interval {
+    /// One minute: the only one that a market makes itself.
     M1,
+    /// Three minutes.
     M3,
+    /// Five minutes.
     M5,
+    /// A quarter of an hour.
     M15,
+    /// Half an hour.
     M30,
+    /// One hour.
     H1,
+    /// Four hours, from the day's start in the exchange's time zone.
     H4,
+    /// The exchange's day, from midnight of its time zone.
     D1,
 }
 
 impl Interval {
+    /// Shortest first.
     pub const ALL: [Interval; 8] = [
         Interval::M1,
         Interval::M3,
@@ -73,10 +88,12 @@ impl Interval {
         Interval::D1,
     ];
 
+    /// By the name that [`Interval::as_str`] gives; none for any other text.
     pub fn parse(name: &str) -> Option<Interval> {
         Interval::ALL.into_iter().find(|interval| interval.as_str() == name)
     }
 
+    /// Its name on the wire: `1m`, `3m`, `5m`, `15m`, `30m`, `1h`, `4h`, `1d`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Interval::M1 => "1m",
@@ -90,6 +107,7 @@ impl Interval {
         }
     }
 
+    /// Its length. A day always has 86,400: there are no time zones with summer time here.
     pub const fn seconds(self) -> u64 {
         match self {
             Interval::M1 => 60,

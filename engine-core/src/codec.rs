@@ -3,7 +3,27 @@
 //! Every record is a kind (one byte) and then its fields in the order in which they are declared: numbers in LEB128,
 //! signed ones in zigzag, choices as one byte each, options as a byte 0 or 1 before the value. [`decode_command`] and
 //! [`decode_event`] take exactly what [`encode_command`] and [`encode_event`] give; anything else is refused with a reason, so
-//! that bytes from anywhere are safe to decode.
+//! that bytes from anywhere are safe to decode. Bytes of kinds and choices are only ever added to, so old records stay readable.
+//!
+//! A record does not say how long it is: whoever stores many of them puts a length before each.
+//!
+//! ```
+//! use engine_core::codec::{CodecError, decode_command, encode_command};
+//! use engine_core::command::{Command, TimedCommand};
+//! use engine_core::types::{OrderId, UserId};
+//!
+//! let command = TimedCommand { time: 300, command: Command::Cancel { order: OrderId(7), user: UserId(1) } };
+//! let mut bytes = Vec::new();
+//! encode_command(&command, &mut bytes);
+//! // The time in LEB128, the kind, the order, the account.
+//! assert_eq!(bytes, [0xAC, 0x02, 2, 7, 1]);
+//! assert_eq!(decode_command(&bytes), Ok(command));
+//!
+//! // Every byte counts, and there is one way to write each record.
+//! assert_eq!(decode_command(&bytes[..4]), Err(CodecError::Truncated));
+//! assert_eq!(decode_command(&[0xAC, 0x02, 2, 7, 1, 0]), Err(CodecError::Trailing));
+//! assert_eq!(decode_command(&[0xAC, 0x02, 9]), Err(CodecError::UnknownKind(9)));
+//! ```
 
 use crate::bytes::{Reader, Writer};
 use crate::candle::Candle;
@@ -19,15 +39,19 @@ use alloc::vec::Vec;
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodecError {
+    /// The bytes end within a field.
     Truncated,
     /// A number of more than 64 bits, or of more bytes than it needs.
     BadNumber,
+    /// A first byte that names no kind of command or event: a newer program wrote it, or it is no record.
     UnknownKind(u8),
     /// A byte that names none of the choices of this field.
     UnknownChoice(&'static str, u8),
     /// A number that does not fit this field.
     TooLarge(&'static str),
+    /// Rows that [`TickTable::new`] refuses, or too many of them.
     BadTickTable,
+    /// A string that is not UTF-8. Only snapshots of the feature `wire` have strings.
     NotText,
     /// Bytes after the end of the record.
     Trailing,
@@ -361,7 +385,7 @@ records! {
     }
 }
 
-/// Appends a command, its time first.
+/// Appends a command, its time first, to what is in `out`.
 pub fn encode_command(command: &TimedCommand, out: &mut Vec<u8>) {
     append(out, |to| {
         command.time.put(to);
@@ -369,12 +393,13 @@ pub fn encode_command(command: &TimedCommand, out: &mut Vec<u8>) {
     });
 }
 
-/// The command that these bytes are, all of them.
+/// The command that these bytes are, all of them. Whether a market takes it is the market's to say: a definition that contradicts
+/// itself is decoded, and refused there.
 pub fn decode_command(bytes: &[u8]) -> Result<TimedCommand, CodecError> {
     whole(bytes, |from| Ok(TimedCommand { time: Field::take(from)?, command: Field::take(from)? }))
 }
 
-/// Appends an event.
+/// Appends an event to what is in `out`.
 pub fn encode_event(event: &Event, out: &mut Vec<u8>) {
     append(out, |to| event.put(to));
 }

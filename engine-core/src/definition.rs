@@ -12,11 +12,31 @@ pub const BAND_SCALE: u64 = 10_000;
 /// From this price on, prices are multiples of `tick`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TickRow {
+    /// The lowest price of the row; valid itself.
     pub from: Price,
+    /// What prices from there on are multiples of; at least 1.
     pub tick: Price,
 }
 
-/// The prices that orders may have: rows by rising price, each with its tick, as KRX has them.
+/// The prices that orders may have: rows by rising price, each with its tick, as KRX has them:
+///
+/// ```
+/// use engine_core::definition::{Definition, TickRow, TickTable};
+///
+/// let rows = [(0, 1), (2_000, 5), (5_000, 10), (20_000, 50), (50_000, 100), (200_000, 500), (500_000, 1_000)];
+/// let ticks = TickTable::new(&rows.map(|(from, tick)| TickRow { from, tick })).expect("KRX's rows fit each other");
+///
+/// // A boundary is the first price of its own row: one step down is the finer tick, one step up the coarser one.
+/// assert_eq!((ticks.below(50_000), ticks.above(50_000)), (Some(49_950), Some(50_100)));
+/// assert!(ticks.allows(50_100) && !ticks.allows(50_150));
+///
+/// // Rows that leave a price without an answer are refused: 102 is no multiple of 5.
+/// assert_eq!(TickTable::new(&[TickRow { from: 0, tick: 1 }, TickRow { from: 102, tick: 5 }]), None);
+///
+/// // A symbol of KRX with yesterday's close at 50,000: 30 % up and down.
+/// let symbol = Definition { ticks, band: (35_000, 65_000), reference: 50_000, ..Definition::default() };
+/// assert!(symbol.is_sound());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TickTable {
     rows: [TickRow; MAX_TICK_ROWS],
@@ -70,6 +90,7 @@ impl TickTable {
         Some(table)
     }
 
+    /// By rising price; at least one.
     pub fn rows(&self) -> &[TickRow] {
         &self.rows[..self.len]
     }
@@ -126,10 +147,13 @@ impl Default for Limits {
 /// The rules of one symbol. The default is plain integers: tick 1, lot 1, no bands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Definition {
+    /// Which prices are valid.
     pub ticks: TickTable,
     /// Quantities are multiples of it.
     pub lot: Quantity,
+    /// Smallest quantity of an order, at least 1; a smaller one is `QuantityTooSmall`.
     pub min_quantity: Quantity,
+    /// Largest quantity of an order, at most [`MAX_QUANTITY`]; a larger one is `QuantityTooLarge`.
     pub max_quantity: Quantity,
     /// The largest price × quantity of an order.
     pub max_notional: u64,
@@ -146,6 +170,7 @@ pub struct Definition {
     pub reference: Price,
     /// Names the fee schedule that the host settles by; the core carries it.
     pub fee_schedule: u32,
+    /// How many orders may live at once.
     pub limits: Limits,
 }
 
@@ -169,7 +194,8 @@ impl Default for Definition {
 }
 
 impl Definition {
-    /// Whether the parts agree with each other.
+    /// Whether the parts agree with each other. [`Command::Define`](crate::command::Command::Define) is refused otherwise, and
+    /// constructors panic.
     pub fn is_sound(&self) -> bool {
         let (low, high) = self.band;
         self.lot > 0

@@ -1,4 +1,9 @@
-//! What a command did: every command is answered by at least one event, every change of an order is an event.
+//! What a command did. Every command is answered by at least one event, but for a [`Tick`](crate::command::Command::Tick): it
+//! says nothing where nothing was over. Whatever else changes an order's price, its open quantity or its life is an event
+//! too; how the book looks after it is told by the [feeds](crate::feed).
+//!
+//! The answer is not always the first event of its command: what the time has ended (candles, orders with an end, a volatility
+//! auction) comes before it, and what follows from it (fills, triggers, links) after it.
 
 use crate::candle::Candle;
 use crate::types::{Millis, OrderId, Phase, Price, Quantity, Side, UserId};
@@ -14,14 +19,17 @@ macro_rules! reasons {
         }
 
         impl Reason {
+            /// All of them, by their numbers.
             pub const ALL: &[Reason] = &[$(Reason::$name,)*];
 
+            /// The name on the wire: lower case, with underscores.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Reason::$name => $text,)*
                 }
             }
 
+            /// The reason of a number in a record (`Reason::User as u8` and so on); none for a number that is not given out yet.
             pub const fn from_code(code: u8) -> Option<Reason> {
                 match code {
                     $($code => Some(Reason::$name),)*
@@ -43,9 +51,13 @@ reasons! {
     NoOppositeQuote = 3 "no_opposite_quote",
     /// A market order reached its protection price.
     Protection = 4 "protection",
+    /// An order or a replace for nothing.
     ZeroQuantity = 5 "zero_quantity",
+    /// Above the definition's largest quantity.
     QuantityTooLarge = 6 "quantity_too_large",
+    /// A limit order, or a stop, without a price.
     ZeroPrice = 7 "zero_price",
+    /// Above [`MAX_PRICE`](crate::command::MAX_PRICE); also a trailing stop's distance.
     PriceTooLarge = 8 "price_too_large",
     /// Price × quantity is more than the symbol allows or than fits an amount of money.
     NotionalTooLarge = 9 "notional_too_large",
@@ -53,11 +65,13 @@ reasons! {
     BookFull = 10 "book_full",
     /// A live order has this id.
     DuplicateOrder = 11 "duplicate_order",
+    /// No live order has this id: it never had, or it is filled or cancelled by now.
     UnknownOrder = 12 "unknown_order",
     /// The order belongs to somebody else.
     NotOwner = 13 "not_owner",
     /// The order no longer stands as the request expected it.
     StaleOrder = 14 "stale_order",
+    /// Below the definition's smallest quantity.
     QuantityTooSmall = 15 "quantity_too_small",
     /// The quantity is not a multiple of the lot.
     NotALot = 16 "not_a_lot",
@@ -89,6 +103,7 @@ reasons! {
     WrongPhase = 29 "wrong_phase",
     /// A trade at the next price would have left the price band.
     Volatility = 30 "volatility",
+    /// The symbol is no longer traded, and will not be again.
     Delisted = 31 "delisted",
     /// All orders of the user or the symbol were cancelled at once.
     MassCancel = 32 "mass_cancel",
@@ -111,7 +126,9 @@ reasons! {
 /// One side of a fill after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Party {
+    /// The order that traded.
     pub order: OrderId,
+    /// Its account.
     pub user: UserId,
     /// The order's own limit; a market order's protection price (0: none).
     pub price: Price,
@@ -119,19 +136,25 @@ pub struct Party {
     pub remaining: Quantity,
 }
 
+/// A trade. Both orders are in it, so that a host can settle it without a look at the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
+    /// The order that rested.
     pub maker: Party,
+    /// The order that came.
     pub taker: Party,
+    /// Whether the taker bought or sold.
     pub taker_side: Side,
     /// In an auction nobody makes or takes: all trade at one price, and the buyer stands as the taker.
     pub auction: bool,
     /// The maker's price (price improvement goes to the taker); the auction's price.
     pub price: Price,
+    /// How much changed hands, in the symbol's quantity unit; never 0.
     pub quantity: Quantity,
 }
 
 impl Fill {
+    /// The side that pays.
     pub const fn buyer(&self) -> &Party {
         match self.taker_side {
             Side::Buy => &self.taker,
@@ -139,6 +162,7 @@ impl Fill {
         }
     }
 
+    /// The side that delivers.
     pub const fn seller(&self) -> &Party {
         match self.taker_side {
             Side::Buy => &self.maker,
@@ -150,8 +174,11 @@ impl Fill {
 /// The order an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderRef {
+    /// Its id, as it was entered.
     pub order: OrderId,
+    /// Its account.
     pub user: UserId,
+    /// Buy or sell.
     pub side: Side,
     /// Its limit; a market order's protection price (0: none).
     pub price: Price,
@@ -159,54 +186,83 @@ pub struct OrderRef {
     pub quantity: Quantity,
 }
 
+/// One thing that happened, in the order in which it did. A market numbers them from 1 on, without gaps.
+///
+/// Neither this nor [`Reason`] is `non_exhaustive`, on purpose: who settles trades or keeps a copy of the orders must not
+/// pass over an event that it has never heard of, and an exhaustive `match` makes the compiler say so. A new variant is
+/// therefore a new major version of this crate. Old records stay readable: variants and their numbers are only ever added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// With the price that a post-only order was moved to.
     Accepted(OrderRef),
+    /// The order was not taken; `price` and `quantity` are what was asked for.
     Rejected(OrderRef, Reason),
+    /// Two orders traded, once for each pair.
     Filled(Fill),
     /// Also of an order whose time is over.
     Cancelled(OrderRef, Reason),
     /// Less is open, by this much, without a trade.
     Reduced {
+        /// The order after it.
         now: OrderRef,
+        /// How much less; never 0.
         by: Quantity,
+        /// `SelfTrade` (decrement) or `Linked` (an exit, to what its entry was filled).
         reason: Reason,
     },
     /// `delta` is the new open quantity less the old one.
     Replaced {
+        /// The order after it; a post-only order with the price that it was moved to.
         now: OrderRef,
+        /// In the symbol's quantity unit; negative where less is open.
         delta: i64,
     },
     /// An order that waited (for a stop price, for enough on the other side, for its entry) became active.
     Triggered(OrderRef),
+    /// The order that a cancel named stays as it was, or is not there.
     CancelRejected {
+        /// As the command named it; need not be known.
         order: OrderId,
+        /// Who asked.
         user: UserId,
+        /// `UnknownOrder` or `NotOwner`.
         reason: Reason,
     },
+    /// The order that a replace named stays as it was, or is not there.
     ReplaceRejected {
+        /// As the command named it; need not be known.
         order: OrderId,
+        /// Who asked.
         user: UserId,
+        /// The first rule that was broken, in the order of `RULES.md` §7.
         reason: Reason,
     },
     /// A mass cancel is done, and this is how many orders it named.
     MassCancelled {
+        /// Whose orders, as the command had it; none for all accounts.
         user: Option<UserId>,
+        /// How many it cancelled itself, without those that fell with them as their links.
         orders: u32,
     },
     /// `until`: when the new phase ends by itself, 0 if it does not.
     PhaseChanged {
+        /// The phase that is over.
         from: Phase,
+        /// The phase from now on.
         to: Phase,
+        /// Milliseconds since the Unix epoch.
         until: Millis,
     },
     /// An auction's outcome, before its fills. Surplus: what the larger side had more at that price.
     Auctioned {
+        /// The one price of all its fills.
         price: Price,
+        /// How much it means to trade. Less is filled if a link takes an order out in its course.
         quantity: Quantity,
+        /// In the symbol's quantity unit.
         surplus: Quantity,
     },
+    /// The symbol has the definition that the command brought.
     Defined,
     /// A command about the market itself was refused.
     CommandRejected(Reason),

@@ -7,13 +7,17 @@
 //!
 //! | feed | what | how |
 //! |---|---|---|
-//! | L1 | best price and quantity a side | [`OrderBook::quote`](crate::book::OrderBook::quote) |
-//! | L2 | quantity and orders of each level | a snapshot of n levels or all ([`OrderBook::depth`](crate::book::OrderBook::depth)), then [`DepthChange`]s; [`DepthReplica`] puts them together |
+//! | L1 | best price and quantity a side | [`OrderBook::quote`](crate::book::OrderBook::quote), then a [`TopFeed`] of one level |
+//! | best n | the n best levels a side | a [`TopFeed`] of n levels: what comes into view or goes out of it is told as well; [`TopReplica`] puts it together |
+//! | L2 | quantity and orders of each level | a snapshot of all levels ([`OrderBook::depth`](crate::book::OrderBook::depth)), then [`DepthChange`]s; [`DepthReplica`] puts them together |
 //! | L3 | each order as it is seen | a snapshot ([`OrderBook::queue`](crate::book::OrderBook::queue)), then [`OrderChange`]s; [`OrderReplica`] puts them together |
+
+mod top;
+
+pub use top::{TopFeed, TopReplica, TopUpdate};
 
 use crate::bytes::Crc32;
 use crate::event::Event;
-
 use crate::types::{OrderId, Price, Quantity, Sequence, Side};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -21,9 +25,13 @@ use alloc::vec::Vec;
 /// A level as it is now; quantity and orders are 0 when it is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthChange {
+    /// Which side of the book the level is on.
     pub side: Side,
+    /// Names the level, with the side.
     pub price: Price,
+    /// What is displayed there, in all.
     pub quantity: Quantity,
+    /// How many orders that is.
     pub orders: u32,
 }
 
@@ -32,28 +40,39 @@ pub struct DepthChange {
 pub enum OrderChange {
     /// At the end of its price's queue.
     Added {
+        /// Its id, by which the later changes name it.
         order: OrderId,
+        /// The side it rests on.
         side: Side,
+        /// The price it rests at.
         price: Price,
+        /// Displayed.
         quantity: Quantity,
     },
     /// It keeps its place.
     Changed {
+        /// An order that was added.
         order: OrderId,
+        /// What it displays now; never 0.
         quantity: Quantity,
     },
+    /// It no longer rests: filled, cancelled, moved (it may be added again), or an iceberg's part that was used up.
     Removed {
+        /// An order that was added; its id is free again on this feed.
         order: OrderId,
     },
 }
 
 /// Takes what a market tells, in order. What a sink leaves out costs nothing.
 pub trait Sink {
+    /// What happened. Numbered on from [`Market::sequence`](crate::market::Market::sequence).
     fn event(&mut self, event: Event);
 
+    /// A level has changed. Several changes of a level in one command may come as one.
     #[inline]
     fn depth(&mut self, _change: DepthChange) {}
 
+    /// A displayed order has changed.
     #[inline]
     fn order(&mut self, _change: OrderChange) {}
 }
@@ -69,12 +88,16 @@ impl Sink for Vec<Event> {
 /// Everything, in a list each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
+    /// What happened, in order.
     pub events: Vec<Event>,
+    /// L2 changes, in order.
     pub depth: Vec<DepthChange>,
+    /// L3 changes, in order.
     pub orders: Vec<OrderChange>,
 }
 
 impl Report {
+    /// Forgets what was told and keeps the memory, for the next command.
     pub fn clear(&mut self) {
         self.events.clear();
         self.depth.clear();
@@ -102,11 +125,14 @@ impl Sink for Report {
 /// Events and depth changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DepthReport {
+    /// What happened, in order.
     pub events: Vec<Event>,
+    /// L2 changes, in order.
     pub depth: Vec<DepthChange>,
 }
 
 impl DepthReport {
+    /// Forgets what was told and keeps the memory, for the next command.
     pub fn clear(&mut self) {
         self.events.clear();
         self.depth.clear();
@@ -128,7 +154,9 @@ impl Sink for DepthReport {
 /// Best price and what rests there, a side; none where nobody is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quote {
+    /// The highest price that somebody would pay.
     pub bid: Option<(Price, Quantity)>,
+    /// The lowest price that somebody would sell at.
     pub ask: Option<(Price, Quantity)>,
 }
 
@@ -160,14 +188,43 @@ fn side_checksum(crc: &mut Crc32, levels: impl Iterator<Item = (Price, Quantity)
     crc.update(&bytes[..1 + 16 * count]);
 }
 
+/// Orders a side that [`order_checksum`] covers.
+pub const CHECKSUM_ORDERS: usize = 100;
+
+/// CRC-32 (IEEE) over the first hundred orders of each side in the order in which they would be filled, bids first, each as its id, its
+/// price and its displayed quantity in 8 bytes, little-endian, with one byte after each side: how many orders it was.
+pub fn order_checksum(
+    bids: impl Iterator<Item = (OrderId, Price, Quantity)>,
+    asks: impl Iterator<Item = (OrderId, Price, Quantity)>,
+) -> u32 {
+    let mut crc = Crc32::default();
+    let mut side = |orders: &mut dyn Iterator<Item = (OrderId, Price, Quantity)>| {
+        let mut count = 0;
+        for (order, price, quantity) in orders.take(CHECKSUM_ORDERS) {
+            for number in [order.0, price, quantity] {
+                crc.update(&number.to_le_bytes());
+            }
+            count += 1;
+        }
+        crc.update(&[count]);
+    };
+    let (mut bids, mut asks) = (bids, asks);
+    side(&mut bids);
+    side(&mut asks);
+    crc.finish()
+}
+
 /// Why a replica no longer follows its market: it needs a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutOfStep {
     /// These changes do not begin right after the last ones.
     Gap {
+        /// The number that was due.
         expected: Sequence,
+        /// The number that came; larger.
         got: Sequence,
     },
+    /// The changes were all there, but the copy is another book: wrong snapshot, or damage on the way.
     WrongChecksum,
     /// A change of an order that is not there, or a second order of an id.
     Impossible,
@@ -218,6 +275,7 @@ impl DepthReplica {
         replica
     }
 
+    /// A copy of a market in the same process, as it is now.
     pub fn of(market: &crate::market::Market) -> DepthReplica {
         let levels = Side::BOTH.into_iter().flat_map(|side| {
             market.book().depth(side).map(move |level| DepthChange {
@@ -272,6 +330,7 @@ impl DepthReplica {
         bids.into_iter().flatten().map(level).chain(asks.into_iter().flatten().map(level))
     }
 
+    /// Of this copy; see [`checksum`].
     pub fn checksum(&self) -> u32 {
         let side = |side| self.levels(side).map(|(price, quantity, _)| (price, quantity));
         checksum(side(Side::Buy), side(Side::Sell))
@@ -294,6 +353,7 @@ pub struct OrderReplica {
 }
 
 impl OrderReplica {
+    /// A copy of a market in the same process, as it is now.
     pub fn of(market: &crate::market::Market) -> OrderReplica {
         let mut replica = OrderReplica { sequence: market.order_sequence(), ..OrderReplica::default() };
         for side in Side::BOTH {
@@ -304,6 +364,7 @@ impl OrderReplica {
         replica
     }
 
+    /// Number of the last change.
     pub fn sequence(&self) -> Sequence {
         self.sequence
     }
@@ -350,6 +411,16 @@ impl OrderReplica {
         self.queues[side as usize].iter().map(move |(&(at, _), &(order, quantity))| {
             (order, if side == Side::Buy { !at } else { at }, quantity)
         })
+    }
+
+    /// See [`order_checksum`].
+    pub fn checksum(&self) -> u32 {
+        order_checksum(self.queue(Side::Buy), self.queue(Side::Sell))
+    }
+
+    /// Whether the market's checksum is this copy's.
+    pub fn verify(&self, checksum: u32) -> Result<(), OutOfStep> {
+        if self.checksum() == checksum { Ok(()) } else { Err(OutOfStep::WrongChecksum) }
     }
 
     /// How much is displayed before this order at its price, and in how many orders.

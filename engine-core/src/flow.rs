@@ -95,6 +95,7 @@ pub struct GoldenReplay {
 }
 
 impl GoldenReplay {
+    /// The market behind it, with our own answers.
     pub fn market(&self) -> &Market {
         &self.market
     }
@@ -184,25 +185,37 @@ pub fn write_golden_depth(number: u64, book: &OrderBook, out: &mut String) {
     debug_assert!(written.is_ok(), "writing to a string cannot fail");
 }
 
+/// What a LOBSTER message tells, by its type from 1 to 7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LobsterKind {
+    /// 1: a limit order was entered and rests.
     New,
+    /// 2: an order rests on with `size` less.
     PartialCancel,
+    /// 3: the rest of an order, `size`, was taken out.
     Delete,
+    /// 4: `size` of a displayed order was filled.
     Execution,
     /// Execution of an order that never showed in the book.
     HiddenExecution,
+    /// 6: an auction traded.
     CrossTrade,
+    /// 7: trading was halted or resumed.
     Halt,
 }
 
 /// One LOBSTER message. Prices are in 1/10,000 of the currency unit, times in nanoseconds after midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LobsterMessage {
+    /// Nanoseconds after midnight.
     pub time_ns: u64,
+    /// What happened.
     pub kind: LobsterKind,
+    /// The order's number; 0 where the message is about none.
     pub order: OrderId,
+    /// Shares.
     pub size: u64,
+    /// In 1/10,000 of the currency unit; 0 for a halt.
     pub price: u64,
     /// Side of the resting order that the message is about.
     pub side: Side,

@@ -64,8 +64,15 @@
 //! # Errors
 //!
 //! Nothing panics on input. A command that cannot be done is answered by an event with a [`Reason`](event::Reason), whose names and
-//! numbers are stable, and changes nothing. Bytes that cannot be read are refused with a
-//! [`CodecError`](codec::CodecError) or a [`SnapshotError`](snapshot::SnapshotError).
+//! numbers are stable, and changes nothing, with two exceptions: its time counts (what is over by then ends first), and a
+//! refused [`Add`](command::Command::Add) cancels exits of the same account that were held for an order of its id, since their entry
+//! will not come. Bytes that cannot be read are refused with a [`CodecError`](codec::CodecError) or a
+//! [`SnapshotError`](snapshot::SnapshotError).
+//!
+//! # Ids
+//!
+//! The host numbers orders and accounts. Ids are looked up by a hash without a secret, or runs could not be repeated: do not
+//! let a client choose them, but give them out in a row, as [`OrderId`](types::OrderId) explains.
 //!
 //! # Where is what
 //!
@@ -74,14 +81,20 @@
 //! - [`feed`]: L1, L2 and L3, and copies of a book that follow them · [`candle`], [`ticker`]: what charts show
 //! - [`snapshot`]: state to bytes and back · [`codec`]: commands and events as bytes · [`flow`]: recorded order flows
 //!   (CSV) as commands
-//! - `wire` and `shard` (feature `wire`, on by default): the JSON formats of an exchange's streams, and many symbols folded from one
-//!   of them
+//! - `wire` and `shard` (feature `wire`, off by default): the JSON formats of one exchange's streams, and many symbols folded
+//!   from one of them
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+/// The README's example is a test as well.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 pub mod book;
 mod bytes;

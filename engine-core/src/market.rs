@@ -9,6 +9,9 @@ use crate::feed::{DepthChange, OrderChange, Sink};
 use crate::ticker::Day;
 use crate::types::{Millis, Phase, Price, Sequence};
 
+/// How far a time zone may be ahead of UTC.
+pub const MAX_DAY_OFFSET_S: u64 = 86_400;
+
 /// A market: commands go in, events come out, and the same commands always give the same events.
 ///
 /// ```
@@ -68,13 +71,19 @@ impl Default for Market {
 impl Market {
     /// A market with the default definition, in continuous trading. `day_offset_s`: how far the exchange's time zone is
     /// ahead of UTC.
+    ///
+    /// # Panics
+    /// If that is more than a day.
     pub fn new(day_offset_s: u64) -> Market {
         Market::with_definition(day_offset_s, &Definition::default())
     }
 
+    /// A market with this definition, in continuous trading.
+    ///
     /// # Panics
-    /// If the definition is not [sound](Definition::is_sound).
+    /// If the definition is not [sound](Definition::is_sound), or the time zone more than a day ahead of UTC.
     pub fn with_definition(day_offset_s: u64, definition: &Definition) -> Market {
+        assert!(day_offset_s <= MAX_DAY_OFFSET_S, "a time zone is at most a day ahead of UTC");
         Market::of(OrderBook::new(definition), 0, 0, None, None, day_offset_s)
     }
 
@@ -109,18 +118,22 @@ impl Market {
         self.book.look_ahead(commands);
     }
 
+    /// The orders, to be read.
     pub fn book(&self) -> &OrderBook {
         &self.book
     }
 
+    /// The symbol's rules; set by [`Command::Define`].
     pub fn definition(&self) -> &Definition {
         self.book.definition()
     }
 
+    /// What it does with orders now.
     pub fn phase(&self) -> Phase {
         self.book.phase()
     }
 
+    /// Price of the last trade; none before the first.
     pub fn last_price(&self) -> Option<Price> {
         self.book.last_price()
     }
@@ -145,6 +158,7 @@ impl Market {
         self.book.order_sequence
     }
 
+    /// Time of the last command; it never goes back.
     pub fn time(&self) -> Millis {
         self.time
     }
@@ -154,6 +168,7 @@ impl Market {
         self.candle.as_ref()
     }
 
+    /// Open, high, low, close of the last day that had a fill, and its change; none before the first fill.
     pub fn day(&self) -> Option<&Day> {
         self.day.as_ref()
     }
@@ -164,9 +179,10 @@ impl Market {
         self.time = self.time.max(time);
         if self.time >= self.minute.ends {
             self.minute = Span::of(Interval::M1, self.time, 0);
-            if self.time >= self.today.ends {
-                self.today = Span::of(Interval::D1, self.time, self.day_offset_s);
-            }
+        }
+        // A time zone may be off by less than a minute, so a day may end within one.
+        if self.time >= self.today.ends {
+            self.today = Span::of(Interval::D1, self.time, self.day_offset_s);
         }
         let mut tape = Tape {
             sink,

@@ -36,28 +36,36 @@ const SHARD_VERSION: u64 = 1;
 pub struct StreamRecord {
     /// Partition key: the symbol.
     pub partition: Arc<str>,
+    /// JSON: an [`EventRecord`].
     pub body: Vec<u8>,
 }
 
 /// A message for all connections of one user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// Whose connections, by the name of the orders stream.
     pub user: Arc<str>,
+    /// JSON: an [`OrderStatus`].
     pub body: Vec<u8>,
 }
 
 /// A trade as the tape shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trade {
+    /// Where it traded.
     pub symbol: Arc<str>,
+    /// Number of its `Filled` event in the symbol.
     pub sequence: Sequence,
+    /// JSON: see [`trade_message`].
     pub body: String,
 }
 
 /// What applying records has to tell the world, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
+    /// For the fills stream.
     pub records: Vec<StreamRecord>,
+    /// For the users' connections.
     pub notices: Vec<Notice>,
     /// Trades for the tape.
     pub trades: Vec<Trade>,
@@ -65,20 +73,29 @@ pub struct Output {
     pub closed: Vec<(Arc<str>, Sequence, Candle)>,
     /// Symbols whose market data may have changed.
     pub touched: BTreeSet<Arc<str>>,
+    /// What happened, for the host's metrics.
     pub counts: Counts,
 }
 
+/// How many of what, since the output was last cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
+    /// Records applied, whatever came of them; not those at or before the position.
     pub received: u64,
+    /// Orders accepted.
     pub accepted: u64,
+    /// Orders, cancels and replaces refused.
     pub rejected: u64,
+    /// Fills, each of two orders.
     pub fills: u64,
+    /// Orders passed over because their id is known.
     pub duplicates: u64,
+    /// Records that could not be read; each was a [`BadRecord`].
     pub malformed: u64,
 }
 
 impl Output {
+    /// Empties the lists and sets the counts to 0, for the next records.
     pub fn clear(&mut self) {
         self.records.clear();
         self.notices.clear();
@@ -101,6 +118,10 @@ impl core::fmt::Display for BadRecord {
 
 impl core::error::Error for BadRecord {}
 
+/// Many symbols, their names and their position in the orders stream.
+///
+/// It numbers orders and accounts itself, in the order in which they first appear, so that nobody outside chooses the ids
+/// that its markets hash.
 #[derive(Clone, Debug)]
 pub struct Shard {
     /// Position of the last record applied.
@@ -117,6 +138,7 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// Before the first record. `day_offset_s`: how far the exchange's time zone is ahead of UTC, at most a day.
     pub fn new(day_offset_s: u64) -> Shard {
         Shard {
             position: 0,
@@ -130,14 +152,17 @@ impl Shard {
         }
     }
 
+    /// Position in the stream of the last record applied; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
     }
 
+    /// One symbol's market; none before its first record.
     pub fn market(&self, symbol: &str) -> Option<&Market> {
         self.markets.get(symbol)
     }
 
+    /// All of them, by symbol.
     pub fn markets(&self) -> impl Iterator<Item = (&Arc<str>, &Market)> {
         self.markets.iter()
     }

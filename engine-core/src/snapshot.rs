@@ -8,28 +8,60 @@
 //! |---|---|
 //! | 1 | plain limit orders |
 //! | 2 | definition, phase, every kind of order, feeds' counters; prices and arrivals as differences |
+//! | 3 | orders that the pass before a volatility auction has triggered |
+//!
+//! ```
+//! use engine_core::command::{Command, NewOrder};
+//! use engine_core::market::Market;
+//! use engine_core::snapshot::{SnapshotError, decode_market, encode_market};
+//! use engine_core::types::{OrderId, Side, UserId};
+//!
+//! let mut market = Market::default();
+//! let order = NewOrder::limit(OrderId(1), UserId(7), Side::Buy, 100, 5);
+//! market.apply(1_000, &Command::Add(order), &mut Vec::new());
+//!
+//! let bytes = encode_market(&market);
+//! let mut restored = decode_market(&bytes).unwrap();
+//! assert_eq!(encode_market(&restored), bytes);
+//!
+//! // Both go on alike, to the number of the next event.
+//! let cancel = Command::Cancel { order: OrderId(1), user: UserId(7) };
+//! let (mut here, mut there) = (Vec::new(), Vec::new());
+//! market.apply(2_000, &cancel, &mut here);
+//! restored.apply(2_000, &cancel, &mut there);
+//! assert_eq!((here, market.sequence()), (there, restored.sequence()));
+//!
+//! // One bit is enough to be refused, and so is a missing end.
+//! let mut altered = bytes.clone();
+//! altered[10] ^= 1;
+//! assert_eq!(decode_market(&altered).unwrap_err(), SnapshotError::WrongChecksum);
+//! assert_eq!(decode_market(&bytes[..8]).unwrap_err(), SnapshotError::Truncated);
+//! ```
 
 use crate::book::{MAX_COUNT, OrderBook, Parts, SavedExtra, SavedOrder, SavedPlace};
 use crate::bytes::{Reader, Writer, crc32};
 use crate::candle::Candle;
 use crate::codec::{Choice, CodecError, Field};
 use crate::definition::Definition;
-use crate::market::Market;
+use crate::market::{MAX_DAY_OFFSET_S, Market};
 use crate::ticker::Day;
 use crate::types::{NO_END, OrderId, Phase, PostOnly, Price, SelfTrade, Side, UserId};
 use alloc::vec::Vec;
 
 const MARKET_MAGIC: [u8; 4] = *b"SNMK";
 /// What [`encode_market`] writes; [`decode_market`] takes this and every earlier version.
-pub const MARKET_VERSION: u64 = 2;
+pub const MARKET_VERSION: u64 = 3;
 
 /// Why a snapshot was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SnapshotError {
+    /// The bytes end too early, or are fewer than they say.
     Truncated,
     /// These bytes are not a snapshot of this kind.
     WrongMagic,
+    /// Some byte is another one than was written.
     WrongChecksum,
+    /// A newer program wrote it; nothing was read.
     UnknownVersion(u64),
     /// The checksum holds but a field cannot be read.
     Malformed(CodecError),
@@ -89,7 +121,7 @@ pub(crate) fn open(bytes: &[u8], magic: [u8; 4]) -> Result<(Reader<'_>, u64), Sn
     Ok((reader, version))
 }
 
-/// A market's state as bytes.
+/// A market's state as bytes, in version [`MARKET_VERSION`]. Equal states give equal bytes, whatever way they were reached.
 pub fn encode_market(market: &Market) -> Vec<u8> {
     seal(MARKET_MAGIC, MARKET_VERSION, |to| {
         market.sequence.put(to);
@@ -141,7 +173,7 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
     let day = Field::take(from)?;
     let book = match version {
         1 => take_book_1(from, time)?,
-        _ => take_book(from, time)?,
+        _ => take_book(from, version, time)?,
     };
     if !from.is_empty() {
         return Err(SnapshotError::Malformed(CodecError::Trailing));
@@ -149,9 +181,7 @@ pub fn decode_market(bytes: &[u8]) -> Result<Market, SnapshotError> {
     Ok(Market::of(book, sequence, time, candle, day, day_offset_s))
 }
 
-const MAX_DAY_OFFSET_S: u64 = 86_400;
-
-fn take_book(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotError> {
+fn take_book(from: &mut Reader<'_>, version: u64, time: u64) -> Result<OrderBook, SnapshotError> {
     let mut book = OrderBook::from_parts(&Parts::take(from)?, time).map_err(SnapshotError::Impossible)?;
     let count = from.number()?;
     // No order is shorter than five bytes: a lie about their number cannot make room for more than there can be.
@@ -195,6 +225,7 @@ fn take_book(from: &mut Reader<'_>, time: u64) -> Result<OrderBook, SnapshotErro
             1 => SavedPlace::Stopped,
             2 => SavedPlace::Waiting,
             3 => SavedPlace::Held,
+            4 if version > 2 => SavedPlace::Due,
             byte => return Err(SnapshotError::Malformed(CodecError::UnknownChoice("place", byte))),
         };
         let (side, price) = (Side::take(from)?, from.number()?);

@@ -34,6 +34,7 @@ impl Day {
         self.time = time;
     }
 
+    /// Price of the last fill.
     pub fn last(&self) -> Price {
         self.today.close
     }

@@ -14,8 +14,9 @@ use serde::{Deserialize, Serialize};
 /// Levels a side in a depth message.
 pub const DEPTH_LEVELS: usize = 10;
 
-/// The longest symbol, order id, user id and request id that the engine takes.
+/// The longest symbol that the engine takes, in bytes.
 pub const MAX_SYMBOL: usize = 16;
+/// The longest order id, user id and request id that the engine takes, in bytes.
 pub const MAX_NAME: usize = 128;
 
 /// Whether this names a symbol: 1 to 16 of `A-Z 0-9 . _ -`, beginning with a letter or digit.
@@ -26,56 +27,80 @@ pub fn is_symbol(text: &str) -> bool {
         && text.bytes().all(|b| plain(b) || b"._-".contains(&b))
 }
 
+/// What a record of the orders stream asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Action {
+    /// Enter an order.
     Add,
+    /// Take one out.
     Cancel,
+    /// Change price and quantity of one.
     Replace,
+    /// The host's clock, for all symbols of the shard; the other fields are empty.
     Tick,
 }
 
+/// The order types that the stream knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TypeName {
+    /// At `price` or better.
     #[default]
     Limit,
+    /// At any price, or up to `price` where it is there.
     Market,
 }
 
+/// The times in force that the stream knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TifName {
+    /// Good till cancelled.
     #[default]
     Gtc,
+    /// Immediate or cancel.
     Ioc,
+    /// Fill or kill.
     Fok,
 }
 
 /// One record of the orders stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderRecord<'a> {
+    /// Which of the other fields matter.
     pub action: Action,
+    /// Names the market; see [`is_symbol`]. A symbol's first record makes its market.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub symbol: Cow<'a, str>,
+    /// Given out by the order router, 1 to 128 bytes; an id that the shard has seen is not entered again.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub order_id: Cow<'a, str>,
+    /// The account, 1 to 128 bytes.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub user_id: Cow<'a, str>,
+    /// The side. Needed to add.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_buy: Option<bool>,
+    /// Needed to add a limit order and to replace; a market order's protection price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<u64>,
+    /// Needed to add and to replace: the new open quantity there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<u64>,
+    /// Of an added order; a limit order where it is missing.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub order_type: Option<TypeName>,
+    /// Of an added order; good till cancelled where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tif: Option<TifName>,
+    /// Comes back with the answer to a cancel or a replace, 1 to 128 bytes.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
+    /// With `expected_quantity`: a replace takes effect only if the order stands at this price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_price: Option<u64>,
+    /// With `expected_price`: and with this much open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_quantity: Option<u64>,
 }
@@ -83,106 +108,156 @@ pub struct OrderRecord<'a> {
 /// One side of a fill on the fills stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartyRecord<'a> {
+    /// The order's id on the orders stream.
     #[serde(borrow)]
     pub order_id: Cow<'a, str>,
+    /// Its account.
     #[serde(borrow)]
     pub user_id: Cow<'a, str>,
     /// The order's own limit; 0 for a market order without protection.
     pub price: Price,
+    /// What is still open after the fill.
     pub remaining: Quantity,
 }
 
 /// One record of the fills stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord<'a> {
+    /// Where it happened; also the partition key.
     #[serde(borrow)]
     pub symbol: Cow<'a, str>,
+    /// Number of the event in its symbol: from 1 on, with gaps where an event has no record (closed candles).
     pub seq: Sequence,
+    /// Time of the command, in milliseconds since the Unix epoch.
     pub t: Millis,
+    /// What happened; its fields stand beside these ones in JSON.
     #[serde(flatten, borrow)]
     pub event: EventKind<'a>,
 }
 
+/// The events that the fills stream tells, by their `event` in JSON. Sides are `BUY` or `SELL`, reasons those of [`Reason::as_str`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EventKind<'a> {
+    /// `FILL`: two orders traded.
     Fill {
+        /// See [`fill_id`].
         #[serde(borrow)]
         fill_id: Cow<'a, str>,
+        /// At which they traded.
         price: Price,
+        /// How much changed hands.
         quantity: Quantity,
         /// The side that took: `BUY` or `SELL`.
         #[serde(borrow)]
         taker: Cow<'a, str>,
+        /// Who paid.
         #[serde(borrow)]
         buyer: PartyRecord<'a>,
+        /// Who delivered.
         #[serde(borrow)]
         seller: PartyRecord<'a>,
     },
+    /// `ACCEPTED`: an order lives, or has matched at once.
     Accepted {
+        /// As the orders stream named it.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Its account.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Buy or sell.
         #[serde(borrow)]
         side: Cow<'a, str>,
+        /// Its limit or protection price (0: none).
         price: Price,
+        /// What was asked for.
         quantity: Quantity,
     },
+    /// `CANCELLED`: what was left of an order is gone.
     Cancelled {
+        /// As the orders stream named it.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Its account.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Buy or sell.
         #[serde(borrow)]
         side: Cow<'a, str>,
+        /// Its limit or protection price (0: none).
         price: Price,
+        /// What had not been filled, and what a wallet gets back for.
         remaining: Quantity,
+        /// Why: `user`, `ioc` and so on.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
+    /// `REJECTED`: an order was not taken.
     Rejected {
+        /// As the orders stream named it.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Its account.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Buy or sell.
         #[serde(borrow)]
         side: Cow<'a, str>,
+        /// What was asked for; may be any number.
         price: Price,
+        /// What was asked for; may be any number.
         quantity: Quantity,
+        /// The first rule that it broke.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
+    /// `REPLACED`: an order stands with a new price or quantity.
     Replaced {
+        /// As the orders stream named it.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Its account.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Buy or sell.
         #[serde(borrow)]
         side: Cow<'a, str>,
+        /// New limit.
         price: Price,
         /// New open quantity.
         quantity: Quantity,
+        /// Of the replace; empty if it had none.
         #[serde(borrow)]
         request_id: Cow<'a, str>,
     },
+    /// `CANCEL_REJECTED`: nothing was cancelled.
     CancelRejected {
+        /// As the cancel named it; may be unknown.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Who asked.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Of the cancel; empty if it had none.
         #[serde(borrow)]
         request_id: Cow<'a, str>,
+        /// `unknown_order` or `not_owner`.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
+    /// `REPLACE_REJECTED`: the order is as it was.
     ReplaceRejected {
+        /// As the replace named it; may be unknown.
         #[serde(borrow)]
         order_id: Cow<'a, str>,
+        /// Who asked.
         #[serde(borrow)]
         user_id: Cow<'a, str>,
+        /// Of the replace; empty if it had none.
         #[serde(borrow)]
         request_id: Cow<'a, str>,
+        /// The first rule that it broke.
         #[serde(borrow)]
         reason: Cow<'a, str>,
     },
@@ -209,30 +284,41 @@ pub struct OrderStatus<'a> {
     /// Always `order`.
     #[serde(borrow)]
     pub e: Cow<'a, str>,
+    /// The symbol.
     #[serde(borrow)]
     pub s: Cow<'a, str>,
     /// The symbol's event sequence number: an older status never overtakes a newer one.
     pub n: Sequence,
+    /// Time of the command, in milliseconds since the Unix epoch.
     pub t: Millis,
+    /// The order's id on the orders stream.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
+    /// `ACCEPTED`, `REJECTED`, `PARTIALLY_FILLED`, `FILLED`, `CANCELLED`, `REPLACED`, `CANCEL_REJECTED` or `REPLACE_REJECTED`.
     #[serde(borrow)]
     pub st: Cow<'a, str>,
+    /// `BUY` or `SELL`; missing where a request was refused.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub sd: Option<Cow<'a, str>>,
+    /// Limit or protection price (0: none).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p: Option<Price>,
+    /// Quantity of the event; missing in a fill, which has `fq`, and where a request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub q: Option<Quantity>,
     /// What is still open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub r: Option<Quantity>,
+    /// Price of the fill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fp: Option<Price>,
+    /// Quantity of the fill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fq: Option<Quantity>,
+    /// Why it was refused or cancelled; see [`Reason::as_str`].
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
+    /// The request that this answers, if it named one.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub rq: Option<Cow<'a, str>>,
 }

@@ -527,6 +527,180 @@ fn a_jump_of_the_price_calls_an_auction_that_ends_by_time() {
     assert_eq!(stage.after(1), ["continuous", "auction: 3 at 104, 2 over", "3 with 2: 3 at 104"]);
 }
 
+/// A market whose next trade away from `from` to 5 % or more calls an auction of a minute; somebody stands at both.
+fn restless(from: Price, to: Price) -> Stage {
+    let definition = Definition { dynamic_band: 400, volatility_auction_ms: 60_000, ..Definition::default() };
+    let mut stage = Stage::with(definition);
+    stage.trade(from);
+    stage.add(sell(1, 1, from, 5));
+    stage.add(sell(2, 1, to, 5));
+    stage
+}
+
+#[test]
+fn what_the_trades_before_a_volatility_auction_reach_is_triggered_after_it() {
+    let mut stage = restless(100, 110);
+    // 103 is traded before the corridor ends; the auction is at 102, which reaches nothing.
+    stage.add(sell(3, 1, 103, 5));
+    stage.add(NewOrder { trigger: Trigger::Stop(103), ..market(10, 7, Side::Buy, 1) });
+    stage.add(NewOrder { trigger: Trigger::Stop(105), ..market(11, 7, Side::Buy, 1) });
+    let lines = stage.add(buy(4, 2, 110, 12));
+    assert_eq!(
+        lines,
+        ["4 with 1: 5 at 100", "4 with 3: 5 at 103", "volatility_auction"],
+        "nothing is triggered in an auction"
+    );
+    assert_eq!(stage.market.book().locate(OrderId(10)), Some(Whereabouts::Stopped { at: 103 }));
+    stage.cancel(4, 2);
+    stage.add(sell(5, 1, 102, 2));
+    stage.add(buy(6, 2, 102, 1));
+    assert_eq!(
+        stage.after(60_000),
+        [
+            "candle of 11",
+            "continuous",
+            "auction: 1 at 102, 1 over",
+            "6 with 5: 1 at 102",
+            "triggered 10",
+            "10 with 5: 1 at 102"
+        ]
+    );
+}
+
+#[test]
+fn a_due_order_that_is_replaced_waits_for_its_price_again() {
+    // A reduction changes nothing about that.
+    for (quantity, triggered) in [(1, true), (3, false)] {
+        let mut stage = restless(100, 110);
+        stage.add(sell(3, 1, 103, 1));
+        stage.add(NewOrder { trigger: Trigger::Stop(103), ..buy(10, 7, 105, 2) });
+        stage.add(NewOrder { time_in_force: TimeInForce::Ioc, ..buy(4, 2, 110, 20) });
+        assert_eq!(stage.market.phase(), Phase::VolatilityAuction);
+        stage.replace(10, 7, 105, quantity);
+        stage.add(sell(5, 1, 102, 1));
+        stage.add(buy(6, 2, 102, 1));
+        let lines = stage.after(60_000);
+        assert_eq!(lines.contains(&"triggered 10".to_string()), triggered, "{lines:?}");
+    }
+}
+
+#[test]
+fn a_new_reference_counts_for_more_than_an_old_auction() {
+    let definition = Definition { static_band: 1_000, reference: 100, ..Definition::default() };
+    let mut stage = Stage::with(definition);
+    stage.phase(Phase::OpeningAuction);
+    stage.add(buy(1, 1, 100, 1));
+    stage.add(sell(2, 2, 100, 1));
+    stage.phase(Phase::Continuous);
+    assert_eq!(stage.trade(111), ["volatility_auction"]);
+    stage.send(Command::MassCancel(MassCancel::default()));
+    stage.phase(Phase::Continuous);
+    // The next day begins at another price.
+    stage.send(Command::Define(Box::new(Definition { reference: 120, ..definition })));
+    assert_eq!(stage.trade(111), NOTHING);
+    assert_eq!(stage.trade(100), ["volatility_auction"]);
+}
+
+#[test]
+fn what_ended_before_a_volatility_auction_did_is_over_first_and_what_ends_later_took_part() {
+    let mut stage = restless(100, 110);
+    stage.add(buy(4, 2, 110, 6));
+    assert_eq!(stage.market.phase(), Phase::VolatilityAuction);
+    let until = |ms| TimeInForce::Gtd(START + ms);
+    stage.add(NewOrder { time_in_force: until(60_000), ..buy(5, 3, 110, 1) });
+    stage.add(NewOrder { time_in_force: until(60_001), ..buy(6, 3, 110, 1) });
+    // The clock comes late.
+    assert_eq!(
+        stage.after(90_000),
+        [
+            "candle of 6",
+            "cancelled 1 of 5 expired",
+            "continuous",
+            "auction: 2 at 110, 3 over",
+            "4 with 2: 1 at 110",
+            "6 with 2: 1 at 110",
+        ]
+    );
+}
+
+#[test]
+fn a_reduction_is_not_asked_for_a_price_that_would_no_longer_be_taken() {
+    let mut stage = Stage::new();
+    stage.add(buy(1, 1, 100, 10));
+    let narrow = Definition { band: (1, 90), max_notional: 500, ..Definition::default() };
+    stage.send(Command::Define(Box::new(narrow)));
+    assert_eq!(stage.replace(1, 1, 100, 9), ["replaced 1: 9 at 100"]);
+    assert_eq!(stage.replace(1, 1, 100, 10), ["no: outside_band"]);
+    assert_eq!(stage.replace(1, 1, 90, 9), ["no: notional_too_large"]);
+}
+
+#[test]
+fn an_exit_that_cannot_trade_in_its_phase_says_so() {
+    let mut stage = Stage::new();
+    stage.add(NewOrder { link: Link::ExitOf(OrderId(1)), ..market(2, 1, Side::Sell, 5) });
+    stage.add(buy(1, 1, 100, 5));
+    stage.add(sell(3, 2, 100, 2));
+    stage.phase(Phase::Halt);
+    assert_eq!(
+        stage.cancel(1, 1),
+        ["cancelled 3 of 1 user", "reduced 2 by 3 linked", "triggered 2", "cancelled 2 of 2 wrong_phase"]
+    );
+}
+
+#[test]
+fn a_day_order_ends_with_the_day_of_a_time_zone_that_is_off_by_seconds() {
+    let day = 86_400_000;
+    let mut market = Market::new(9 * 3600 + 30);
+    // Half a minute before the full minute the day is over.
+    let midnight = START / day * day + 15 * 3_600_000 - 30_000;
+    let mut apply = |time, command| {
+        let mut events = vec![];
+        market.apply(time, &command, &mut events);
+        events.iter().map(line).collect::<Vec<_>>()
+    };
+    let order = |id| NewOrder { time_in_force: TimeInForce::Day, ..buy(id, 1, 100, 1) };
+    apply(midnight - 1, Command::Add(order(1)));
+    assert_eq!(apply(midnight, Command::Add(order(2))), ["cancelled 1 of 1 expired", "accepted 2"]);
+    assert_eq!(apply(midnight + day - 1, Command::Tick), NOTHING);
+    assert_eq!(apply(midnight + day, Command::Tick), ["cancelled 1 of 2 expired"]);
+}
+
+#[test]
+fn a_post_only_order_is_not_moved_beyond_the_notional() {
+    let mut stage = Stage::with(Definition { max_notional: 1_000, ..Definition::default() });
+    stage.add(buy(1, 1, 110, 1));
+    let order = |quantity| NewOrder { post_only: PostOnly::Reprice, ..sell(2, 2, 100, quantity) };
+    assert_eq!(stage.add(order(10)), ["rejected 2 notional_too_large"]);
+    assert_eq!(stage.add(order(9)), NOTHING);
+    assert_eq!(stage.depth(Side::Sell), [(111, 9)]);
+}
+
+#[test]
+fn no_reader_sees_an_order_without_quantity_in_an_auction() {
+    let mut stage = Stage::new();
+    stage.phase(Phase::OpeningAuction);
+    stage.add(buy(1, 1, 100, 5));
+    stage.add(NewOrder { link: Link::Other(OrderId(1)), ..buy(2, 1, 100, 5) });
+    stage.add(sell(3, 2, 100, 5));
+    let mut report = Report::default();
+    stage.market.apply(stage.now, &Command::SetPhase(Phase::Continuous), &mut report);
+    assert!(
+        report.depth.iter().all(|change| (change.quantity == 0) == (change.orders == 0)),
+        "{:?}",
+        report.depth
+    );
+    assert!(stage.market.book().is_empty());
+}
+
+#[test]
+fn an_exit_that_waits_for_an_entry_keeps_nobody_else_from_trading() {
+    let mut stage = Stage::new();
+    stage.add(NewOrder { link: Link::ExitOf(OrderId(77)), ..sell(1, 1, 100, 5) });
+    stage.add(sell(2, 2, 100, 5));
+    assert_eq!(stage.add(buy(3, 3, 100, 5)), ["3 with 2: 5 at 100"]);
+    assert_eq!(stage.market.book().locate(OrderId(1)), Some(Whereabouts::Held));
+}
+
 #[test]
 fn in_a_halt_orders_can_only_be_cancelled() {
     let mut stage = Stage::new();

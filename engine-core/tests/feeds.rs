@@ -3,7 +3,9 @@
 use engine_core::book::Whereabouts;
 use engine_core::command::{Command, NewOrder};
 use engine_core::event::Event;
-use engine_core::feed::{DepthChange, DepthReplica, OrderChange, OrderReplica, OutOfStep, Quote, Report};
+use engine_core::feed::{
+    DepthChange, DepthReplica, OrderChange, OrderReplica, OutOfStep, Quote, Report, TopFeed, TopReplica,
+};
 use engine_core::market::Market;
 use engine_core::types::{OrderId, Side, UserId};
 use generate::{Flow, Random, START};
@@ -81,6 +83,7 @@ impl Reader {
         }
         assert_eq!(self.levels.verify(book.checksum()), Ok(()));
         assert_eq!(self.levels.checksum(), book.checksum());
+        assert_eq!(self.orders.verify(book.order_checksum()), Ok(()));
     }
 }
 
@@ -225,6 +228,83 @@ fn a_level_that_is_wrong_is_noticed_by_the_checksum() {
         copy.verify(book.checksum()).unwrap();
         copy.apply(copy.sequence() + 1, &[change]).unwrap();
         assert_eq!(copy.verify(book.checksum()), Err(OutOfStep::WrongChecksum), "seed {seed}: {change:?}");
+    }
+}
+
+#[test]
+fn an_order_that_is_wrong_is_noticed_by_the_checksum() {
+    let mut told = Told::new(8);
+    let mut noticed = 0;
+    for n in 0..3_000 {
+        told.step();
+        let book = told.market.book();
+        let side = if n % 2 == 0 { Side::Buy } else { Side::Sell };
+        let Some(order) = book.queue(side).take(100).nth(n % 100) else { continue };
+        for wrong in [
+            OrderChange::Changed { order: order.order, quantity: order.open + 1 },
+            OrderChange::Removed { order: order.order },
+            OrderChange::Added { order: OrderId(1 << 60), side, price: order.price, quantity: 1 },
+        ] {
+            let mut copy = OrderReplica::of(&told.market);
+            copy.verify(book.order_checksum()).unwrap();
+            copy.apply(copy.sequence() + 1, &[wrong]).unwrap();
+            // A new order at the end of its price's queue may be beyond what is covered.
+            let covered = copy.queue(side).take(100).any(|(id, ..)| id == OrderId(1 << 60));
+            if covered || !matches!(wrong, OrderChange::Added { .. }) {
+                assert_eq!(copy.verify(book.order_checksum()), Err(OutOfStep::WrongChecksum), "{wrong:?}");
+                noticed += 1;
+            }
+        }
+    }
+    assert!(noticed > 1_000, "{noticed}");
+}
+
+#[test]
+fn the_best_levels_are_told_whatever_comes_into_view() {
+    for (seed, levels) in (200..210).zip([1, 1, 2, 3, 5, 10, 10, 10, 50, 1_000]) {
+        let mut told = Told::new(seed);
+        let mut feed = TopFeed::new(levels, &told.market);
+        let mut copy = TopReplica::of(&feed);
+        let (mut quiet, mut updates) = (0, vec![]);
+        for n in 0..5_000 {
+            told.step();
+            // Not everybody is told at every step.
+            if n % 3 == 0 {
+                continue;
+            }
+            let before = copy.clone();
+            match feed.update(&told.market) {
+                Some(update) => {
+                    copy.apply(&update).unwrap();
+                    assert!(
+                        Side::BOTH.iter().any(|&side| copy.levels(side) != before.levels(side)),
+                        "no news"
+                    );
+                    updates.push(update);
+                }
+                None => quiet += 1,
+            }
+            for side in Side::BOTH {
+                let shown: Vec<_> = told.market.book().depth(side).take(levels).collect();
+                assert_eq!(copy.levels(side), shown);
+            }
+            assert_eq!(copy.quote(), told.market.book().quote());
+        }
+        assert!(quiet > 100 && updates.len() > 100, "{quiet} {}", updates.len());
+        // Each follows the one before; what is known is passed over, what is missing noticed.
+        assert!(updates.windows(2).all(|two| two[0].sequence == two[1].after));
+        let last = updates.len() - 1;
+        let mut late = copy.clone();
+        late.apply(&updates[last - 1]).unwrap();
+        assert_eq!(late, copy);
+        let mut early = TopReplica::default();
+        early.apply(&updates[0]).unwrap();
+        let gap = OutOfStep::Gap { expected: updates[0].sequence, got: updates[1].sequence };
+        assert_eq!(early.apply(&updates[2]), Err(gap));
+        let mut wrong = updates[1].clone();
+        wrong.levels[0].quantity += 1;
+        wrong.levels[0].orders += 1;
+        assert_eq!(early.apply(&wrong), Err(OutOfStep::WrongChecksum));
     }
 }
 

@@ -288,9 +288,9 @@ impl Ledger {
                     Fok => !market && new.time_in_force == TimeInForce::Fok,
                     NoOppositeQuote | Protection => market,
                     Budget => market && new.budget > 0,
-                    WouldTake => new.post_only != PostOnly::No,
+                    WouldTake | NotionalTooLarge => new.post_only != PostOnly::No,
                     MinimumQuantity => new.time_in_force == TimeInForce::Ioc,
-                    Volatility => market || new.time_in_force.is_immediate(),
+                    Volatility | WrongPhase => market || new.time_in_force.is_immediate(),
                     Expired => match new.time_in_force {
                         TimeInForce::Gtd(end) => end <= self.now,
                         TimeInForce::Day => true,
@@ -474,11 +474,14 @@ fn a_snapshot_of_something_else_is_refused_by_name() {
     assert_eq!(decode_market(b"not a snapshot").unwrap_err(), SnapshotError::WrongMagic);
 }
 
+/// Commands that are compared where nothing else is said: as many as take some seconds.
+const MANY: u64 = if cfg!(debug_assertions) { 100_000 } else { 2_000_000 };
+
 /// `ENGINE_CORE_COMMANDS` says how many commands, `ENGINE_CORE_SEED` which seed comes first.
 #[test]
 fn a_long_run_answers_as_the_reference_market_does() {
     let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
-    let (mut left, mut seed) = (number("ENGINE_CORE_COMMANDS", 200_000), number("ENGINE_CORE_SEED", 1));
+    let (mut left, mut seed) = (number("ENGINE_CORE_COMMANDS", MANY), number("ENGINE_CORE_SEED", 1));
     while left > 0 {
         let commands = flow(seed, left.min(10_000) as usize);
         if let Some((n, what)) = fault(&Definition::default(), &commands, 16) {
@@ -497,7 +500,7 @@ fn the_flows_reach_everything() {
 
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let mut reasons: HashSet<(&str, Reason)> = HashSet::new();
-    let (mut live, mut places) = (0, HashSet::new());
+    let (mut live, mut due, mut places) = (0, 0, HashSet::new());
     for seed in 1..=20 {
         let mut reference = ReferenceMarket::new(SEOUL_DAY_OFFSET_S);
         for (time, command) in flow(seed, 5_000) {
@@ -526,6 +529,7 @@ fn the_flows_reach_everything() {
             }
             live = live.max(reference.live().len());
             places.extend(reference.live().iter().map(|order| format!("{:?}", order.place)));
+            due += reference.live().iter().filter(|order| order.due).count();
         }
     }
     eprintln!("{seen:#?}");
@@ -565,11 +569,13 @@ fn the_flows_reach_everything() {
         ("ReplaceRejected", Reason::WouldTake),
         ("ReplaceRejected", Reason::StaleOrder),
         ("ReplaceRejected", Reason::WrongPhase),
+        ("Cancelled", Reason::Volatility),
         ("CancelRejected", Reason::NotOwner),
     ] {
         assert!(reasons.contains(&(name, reason)), "no {name} {reason:?}");
     }
     assert!(live > 200, "{live} orders at most");
+    assert!(due > 0, "no order is due");
     for place in [Place::Resting, Place::Stopped, Place::Waiting, Place::Held] {
         assert!(places.contains(&format!("{place:?}")), "none is {place:?}");
     }

@@ -1,5 +1,4 @@
 //! A shard is a fold: cut, repeated or resumed from a snapshot, the stream gives the same answers.
-#![cfg(feature = "wire")]
 
 use engine_core::candle::SEOUL_DAY_OFFSET_S;
 use engine_core::shard::{BadRecord, Output, Shard};

@@ -4,7 +4,7 @@ use engine_core::command::{Command, MassCancel, NewOrder};
 use engine_core::event::Event;
 use engine_core::market::Market;
 use engine_core::snapshot::{MARKET_VERSION, SnapshotError, decode_market, encode_market};
-use engine_core::types::{Millis, OrderId, Side, TimeInForce, UserId};
+use engine_core::types::{Millis, OrderId, Phase, Side, TimeInForce, UserId};
 use generate::{Flow, Random, START};
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -43,7 +43,7 @@ fn describe(market: &Market) -> String {
 }
 
 #[test]
-fn a_market_of_version_1_loads_trades_on_and_is_written_as_version_2() {
+fn a_market_of_version_1_loads_trades_on_and_is_written_as_this_version() {
     let bytes = fixture("market-v1.bin");
     assert_eq!(bytes[4], 1);
     let mut market = decode_market(&bytes).unwrap();
@@ -51,7 +51,7 @@ fn a_market_of_version_1_loads_trades_on_and_is_written_as_version_2() {
     assert_eq!(describe(&market).as_bytes(), fixture("market-v1.txt"));
 
     let now = encode_market(&market);
-    assert_eq!((u64::from(now[4]), MARKET_VERSION), (2, 2));
+    assert_eq!((u64::from(now[4]), MARKET_VERSION), (3, 3));
     let again = decode_market(&now).unwrap();
     assert_eq!(describe(&again), describe(&market));
     assert_eq!(encode_market(&again), now);
@@ -72,6 +72,23 @@ fn a_market_of_version_1_loads_trades_on_and_is_written_as_version_2() {
     market.book().check();
     let after = encode_market(&market);
     assert_eq!(encode_market(&decode_market(&after).unwrap()), after);
+}
+
+/// It has every kind of order, in every place that version 2 knew.
+#[test]
+fn a_market_of_version_2_loads_and_is_written_as_this_version() {
+    let bytes = fixture("market-v2.bin");
+    assert_eq!(bytes[4], 2);
+    let market = decode_market(&bytes).unwrap();
+    market.book().check();
+    assert_eq!(describe(&market).as_bytes(), fixture("market-v2.txt"));
+    assert_eq!((market.book().len(), market.book().phase()), (171, Phase::Continuous));
+
+    // Nothing but the version has changed for a state that version 2 could have.
+    let now = encode_market(&market);
+    let (content, before) = (&now[..now.len() - 4], &bytes[..bytes.len() - 4]);
+    assert_eq!((content[4], &content[5..]), (3, &before[5..]));
+    assert_eq!(encode_market(&decode_market(&now).unwrap()), now);
 }
 
 #[cfg(feature = "wire")]
@@ -172,7 +189,7 @@ fn other_versions_and_other_files_are_refused_by_name() {
     let (_, bytes) = &RICH[0];
     let content = &bytes[..bytes.len() - 4];
     assert_eq!(sealed(content.to_vec()), *bytes);
-    for version in [0, 3, 127] {
+    for version in [0, 4, 127] {
         let mut other = content.to_vec();
         other[4] = version;
         assert_eq!(

@@ -286,7 +286,10 @@ async fn listen(url: String, times: Arc<Mutex<Times>>) -> anyhow::Result<()> {
                 let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
                 match times.sent.remove(&id) {
                     Some(sent) => times.fill_ms.push((now - sent).as_secs_f64() * 1e3),
-                    None => drop(times.early.insert(id, now)),
+                    // The message may come twice: the first one counts.
+                    None => {
+                        times.early.entry(id).or_insert(now);
+                    }
                 }
             }
         }

@@ -8,7 +8,7 @@
 //! `edge-fns`): it connects them to the world.
 //!
 //! - [`backends`]: what is stored and where · [`engine`]: the shard threads · [`consumers`]: batches of the fills stream
-//!   to their functions · [`auth`]: accounts and tokens · [`gateway`]: the doors · [`up`]: all of it in one process
+//!   to their functions · [`timers`]: functions that run now and then · [`auth`]: accounts and tokens · [`gateway`]: the doors · [`up`]: all of it in one process
 //! - tools that trade through the front door: [`replay`], [`demo`], [`bench`], over [`client`]
 
 pub mod auth;
@@ -21,4 +21,5 @@ pub mod demo_grant;
 pub mod engine;
 pub mod gateway;
 pub mod replay;
+pub mod timers;
 pub mod up;

@@ -6,10 +6,12 @@ use crate::backends::embedded::cache::EmbeddedCache;
 use crate::backends::embedded::hub::Hub;
 use crate::backends::embedded::store::Store;
 use crate::backends::embedded::streams::EmbeddedStreams;
+use crate::backends::{Checkpoints, Log};
 use crate::consumers::{self, Consumers};
 use crate::demo_grant::DemoGrant;
 use crate::engine::{self, Engine, MARKET_DATA_SCRIPT, Notifier, market_data_script};
 use crate::gateway::{Gateway, Page, Settings};
+use crate::timers::{Schedule, Timers};
 use anyhow::{Context, bail};
 use edge_fns::capability::cache::Command;
 use edge_fns::capability::{Cache, Wallet};
@@ -18,7 +20,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use streamer::Streamer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,7 +28,9 @@ use tokio::task::JoinHandle;
 
 const FILLS: &str = "supernoba-fills";
 /// The functions that consume the fills stream.
-const CONSUMERS: [&str; 2] = ["fill-processor", "history-saver"];
+const CONSUMERS: [&str; 4] = ["fill-processor", "history-saver", "notifier", "user-notify"];
+/// Those of them that tell users what happens: on a stream that they meet for the first time, they begin at its end.
+const TELLERS: [&str; 2] = ["notifier", "user-notify"];
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
@@ -60,12 +64,36 @@ pub struct Options {
     /// Stock of each symbol that a new account starts with
     #[arg(long, default_value_t = 10_000)]
     pub demo_stock: u64,
+    /// Seconds between two looks for orders that broke off
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sweep_every: u64,
+    /// Seconds between two aggregations of closed candles
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub aggregate_every: u64,
+    /// Seconds between two backups of closed candles
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    pub backup_every: u64,
+    /// Seconds between two looks for connections that are no more
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub stale_every: u64,
     /// Refuse test users (`?userId=test-NAME&testMode=true`)
     #[arg(long)]
     pub no_test_mode: bool,
     /// Serve the back ends at `/capabilities` to functions that run elsewhere and have the administrator's token
     #[arg(long)]
     pub serve_capabilities: bool,
+}
+
+impl Options {
+    fn schedules(&self) -> [Schedule; 4] {
+        let schedule = |function, seconds| Schedule { function, every: Duration::from_secs(seconds) };
+        [
+            schedule("sweeper", self.sweep_every),
+            schedule("aggregator", self.aggregate_every),
+            schedule("trades-backup", self.backup_every),
+            schedule("stale-connections", self.stale_every),
+        ]
+    }
 }
 
 /// A running exchange.
@@ -75,6 +103,7 @@ pub struct Exchange {
     gateway: JoinHandle<std::io::Result<()>>,
     engine: Engine,
     consumers: Consumers,
+    timers: Timers,
     streamer: JoinHandle<()>,
     cache: Arc<EmbeddedCache>,
     /// Held as long as the process uses the folder.
@@ -133,6 +162,7 @@ impl Exchange {
             engine::Options::default(),
         )
         .await?;
+        begin_at_the_end(streams.as_ref(), streams.as_ref()).await?;
         let consumers = Consumers::start(
             &consumers::Backends {
                 log: streams.clone(),
@@ -145,6 +175,7 @@ impl Exchange {
             &stopping,
         )
         .await?;
+        let timers = Timers::start(&functions, &options.schedules(), Arc::new(now_ms), &stopping);
         let streamer =
             Streamer::new(cache.clone(), hub.clone(), Some(cache.watch()), streamer::Options::default());
         let streamer = tokio::spawn(streamer.run(stopping.clone()));
@@ -177,7 +208,7 @@ impl Exchange {
             stop: stopping,
         };
         let gateway = tokio::spawn(gateway.serve(listener));
-        Ok(Exchange { address, stop, gateway, engine, consumers, streamer, cache, _lock: lock })
+        Ok(Exchange { address, stop, gateway, engine, consumers, timers, streamer, cache, _lock: lock })
     }
 
     /// Stops in the order of the flow, so that what was accepted is carried through.
@@ -186,6 +217,7 @@ impl Exchange {
         self.gateway.await??;
         self.engine.stop().await;
         self.consumers.stopped().await;
+        self.timers.stopped().await;
         self.streamer.await?;
         self.cache.flush()?;
         Ok(())
@@ -262,6 +294,18 @@ async fn list_symbols(cache: &dyn Cache, symbols: &[String]) -> anyhow::Result<(
         let members = symbols.iter().map(|symbol| symbol.clone().into_bytes()).collect();
         for reply in cache.run(vec![Command::Sadd(key, members)]).await? {
             reply?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets the functions that tell users what happens begin with what happens from now on, where they have not begun yet.
+async fn begin_at_the_end(log: &dyn Log, checkpoints: &dyn Checkpoints) -> anyhow::Result<()> {
+    for function in TELLERS {
+        for shard in 0..log.shards(FILLS)? {
+            if checkpoints.get(function, FILLS, shard).await? == 0 {
+                checkpoints.set(function, FILLS, shard, log.last(FILLS, shard).await?).await?;
+            }
         }
     }
     Ok(())

@@ -319,10 +319,20 @@ async fn orders(prober: &mut Prober, ann: &Client) {
     ann.order_once(&order, |order| order["status"] == "CANCELLED").await;
     prober.send(ann, "DELETE /orders/{id}", &order, "").await;
     prober.send(ann, replace, &order, r#"{"price":1}"#).await;
-    for query in
-        ["", "?limit=2", "?status=open&symbol=TEST", "?limit=0", "?cursor=x", "?status=x", "?symbol=x"]
-    {
+    for query in [
+        "",
+        "?limit=2",
+        "?status=open&symbol=TEST&side=SELL",
+        "?limit=0",
+        "?cursor=x",
+        "?status=x",
+        "?symbol=x",
+        "?side=x",
+    ] {
         prober.send(ann, "GET /orders", query, "").await;
+    }
+    for query in ["?symbol=TEST&side=SELL", "", "?symbol=x", "?side=x", "?cursor=x"] {
+        prober.send(ann, "DELETE /orders", query, "").await;
     }
     let listed = ann.orders("all").await;
     assert_eq!(listed.len(), 4, "{listed:?}");

@@ -80,6 +80,11 @@ impl Subject for Ours {
     }
 
     #[inline]
+    fn look_ahead(desk: &Desk, commands: &[Command]) {
+        desk.market.look_ahead(commands);
+    }
+
+    #[inline]
     fn apply<'a>(desk: &'a mut Desk, command: &Command) -> &'a DepthReport {
         desk.told.clear();
         desk.time += 1;

@@ -37,6 +37,10 @@ pub trait Subject {
     /// book, from 0 on.
     fn command(step: &Step, target: Self::Id, number: u64) -> Self::Command;
 
+    /// May look at what these commands are about to touch, within the measured time.
+    #[inline]
+    fn look_ahead(_book: &Self::Book, _commands: &[Self::Command]) {}
+
     fn apply<'a>(book: &'a mut Self::Book, command: &Self::Command) -> Self::Outcome<'a>;
 
     /// Outside the measured time.

@@ -101,7 +101,7 @@ impl Subject for Limitbook {
         }
     }
 
-    fn apply<'a>(book: &'a mut OrderBook, command: &Command) -> Outcome {
+    fn apply(book: &mut OrderBook, command: &Command) -> Outcome {
         let mut limit = |side, price, quantity, cancel: Option<u64>, keep: bool| {
             if let Some(order) = cancel {
                 let _ = book.cancel_limit_order(order);

@@ -70,7 +70,7 @@ impl Subject for Matchcore {
         Command { meta, kind }
     }
 
-    fn apply<'a>(book: &'a mut OrderBook, command: &Command) -> CommandOutcome {
+    fn apply(book: &mut OrderBook, command: &Command) -> CommandOutcome {
         book.execute(command)
     }
 

@@ -69,7 +69,7 @@ impl Subject for Nanobook {
         }
     }
 
-    fn apply<'a>(book: &'a mut Exchange, command: &Command) -> Outcome {
+    fn apply(book: &mut Exchange, command: &Command) -> Outcome {
         match *command {
             Command::Limit { side, price, quantity, time_in_force } => {
                 Outcome::Submit(book.submit_limit(side, price, quantity, time_in_force))

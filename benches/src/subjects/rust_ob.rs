@@ -75,7 +75,7 @@ impl Subject for RustOb {
         }
     }
 
-    fn apply<'a>(book: &'a mut OrderBook<u32>, command: &Command) -> Matches {
+    fn apply(book: &mut OrderBook<u32>, command: &Command) -> Matches {
         let add = |book: &mut OrderBook<u32>, one: Limit| {
             book.process_limit_order(one.order, one.side, one.price, one.quantity).unwrap_or_default()
         };

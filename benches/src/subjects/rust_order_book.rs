@@ -82,7 +82,7 @@ impl Subject for RustOrderBook {
         }
     }
 
-    fn apply<'a>(book: &'a mut OrderBook, command: &Command) -> Outcome {
+    fn apply(book: &mut OrderBook, command: &Command) -> Outcome {
         let report = match command {
             Command::Limit(options) => book.limit(*options),
             Command::Market(options) => book.market(*options),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Fakes, built};
 use edge_fns::capability::wallet::{Asset, Movement};
-use edge_host::{EdgeHost, Item, Limits, Request, SocketEvent};
+use edge_host::{EdgeHost, Item, Limits, Request, SocketEvent, Timer};
 use std::sync::Arc;
 
 fn host(fakes: &Arc<Fakes>) -> Option<EdgeHost> {
@@ -58,9 +58,13 @@ async fn every_component_answers_without_a_trap() {
                     host.socket(handler, "abc", event).await.unwrap();
                 }
             }
-            "fill-processor" | "history-saver" => {
+            "fill-processor" | "history-saver" | "notifier" | "user-notify" => {
                 let item = Item { id: "1".into(), partition: "AAA".into(), arrived: 1, body: b"?".into() };
                 host.stream(handler, "fills", vec![item]).await.unwrap();
+            }
+            "sweeper" | "stale-connections" | "trades-backup" | "aggregator" => {
+                let timer = Timer { name: handler.into(), due: 1 };
+                host.timer(handler, &timer).await.unwrap().unwrap();
             }
             _ => {
                 for method in ["GET", "POST", "DELETE", "PATCH", "PUT"] {

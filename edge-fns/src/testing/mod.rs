@@ -120,11 +120,15 @@ impl Memory {
         state.crash = Some(state.calls + calls);
     }
 
-    /// A new process is there. Answers whether the old one had ended.
-    pub fn restart(&self) -> bool {
-        let mut state = self.state();
-        let calls = state.calls;
-        state.crash.take().is_some_and(|crash| calls > crash)
+    /// Whether the process has ended and somebody wanted to make a call all the same.
+    pub fn has_crashed(&self) -> bool {
+        let state = self.state();
+        state.crash.is_some_and(|crash| state.calls > crash)
+    }
+
+    /// A new process is there.
+    pub fn restart(&self) {
+        self.state().crash = None;
     }
 
     /// Calls made so far, to all back ends.

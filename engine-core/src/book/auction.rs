@@ -11,7 +11,9 @@ use alloc::vec::Vec;
 /// What an auction gives, or would give now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Indicative {
+    /// The one price at which all would trade.
     pub price: Price,
+    /// How much would trade, hidden parts included; never 0.
     pub quantity: Quantity,
     /// What the larger side has more at that price.
     pub surplus: Quantity,
@@ -29,6 +31,34 @@ pub(super) struct Step {
 
 impl OrderBook {
     /// What an auction would give now; none where nothing would trade, or in a phase without one.
+    ///
+    /// ```
+    /// use engine_core::command::{Command, NewOrder};
+    /// use engine_core::event::Event;
+    /// use engine_core::market::Market;
+    /// use engine_core::types::{OrderId, Phase, Side, UserId};
+    ///
+    /// let mut market = Market::default();
+    /// let mut events = Vec::new();
+    /// market.apply(0, &Command::SetPhase(Phase::OpeningAuction), &mut events);
+    /// // Orders are collected and not matched: the book may be crossed.
+    /// let orders = [(Side::Buy, 102, 100), (Side::Buy, 100, 50), (Side::Sell, 99, 60), (Side::Sell, 101, 20)];
+    /// for (id, (side, price, quantity)) in (1..).zip(orders) {
+    ///     let order = NewOrder::limit(OrderId(id), UserId(id), side, price, quantity);
+    ///     market.apply(0, &Command::Add(order), &mut events);
+    /// }
+    ///
+    /// // At 101 and 102 most can trade: 80 of 100 that are wanted. Nobody has traded yet, so the higher price decides.
+    /// let would = market.book().indicative().expect("a crossed book");
+    /// assert_eq!((would.price, would.quantity), (102, 80));
+    /// assert_eq!((would.surplus, would.surplus_side), (20, Some(Side::Buy)));
+    ///
+    /// // The opening does what was announced.
+    /// events.clear();
+    /// market.apply(0, &Command::SetPhase(Phase::Continuous), &mut events);
+    /// assert!(matches!(events[1], Event::Auctioned { price: 102, quantity: 80, surplus: 20 }));
+    /// assert_eq!(market.book().indicative(), None);
+    /// ```
     pub fn indicative(&self) -> Option<Indicative> {
         if self.phase.is_call() { self.call(&mut Vec::new()) } else { None }
     }
@@ -127,11 +157,16 @@ impl OrderBook {
             for slot in [buy, sell] {
                 self.fill_in_auction(slot, quantity, sink);
             }
+            let done = [buy, sell].map(|slot| self.total(slot) == 0);
+            // Out of the queue before what is linked to it changes its level, so that no reader sees it there without quantity.
+            for (slot, _) in [buy, sell].into_iter().zip(done).filter(|&(_, done)| done) {
+                self.unlink(slot, sink);
+            }
             for slot in [buy, sell] {
                 self.cancel_peer(slot, sink);
             }
-            for slot in [buy, sell] {
-                if self.total(slot) == 0 {
+            for (slot, done) in [buy, sell].into_iter().zip(done) {
+                if done {
                     self.close(slot, sink);
                 }
             }

@@ -111,6 +111,7 @@ impl OrderBook {
     /// An order that waits, is stopped or held stays so.
     fn replace_off_book(&mut self, slot: u32, replace: &Replace, reduction: bool) {
         self.set_open(slot, replace.quantity);
+        self.survey_anew(self.orders[slot].side);
         let place = self.orders[slot].place;
         if reduction {
             self.renew_terms(slot, replace);
@@ -165,20 +166,25 @@ impl OrderBook {
         let slot = self.owned(order, user)?;
         let old = &self.orders[slot];
         refuse(self.definition.refuses_quantity(quantity))?;
-        let order_type = if old.extra == NONE { OrderType::Limit } else { self.extra(slot).order_type };
-        self.check_price(order_type, price)?;
-        refuse(self.definition.refuses_notional(price, quantity))?;
         let stands = (self.price(slot), self.total(slot));
+        let mut same = price == stands.0 && quantity <= stands.1;
+        if !same {
+            // What is only made smaller may be so at a price that would no longer be taken.
+            let order_type = if old.extra == NONE { OrderType::Limit } else { self.extra(slot).order_type };
+            self.check_price(order_type, price)?;
+            refuse(self.definition.refuses_notional(price, quantity))?;
+        }
         if expected.is_some_and(|expected| expected != stands) {
             return Err(Reason::StaleOrder);
         }
-        let mut same = price == stands.0 && quantity <= stands.1;
         if old.extra != NONE || stop.is_some() {
             let extra = self.extra(slot);
             if let Some(stop) = stop {
                 let Trigger::Stop(before) = extra.trigger else { return Err(Reason::BadCombination) };
-                refuse(self.definition.refuses_price(stop))?;
-                same &= stop == before;
+                if stop != before {
+                    refuse(self.definition.refuses_price(stop))?;
+                    same = false;
+                }
             }
             self.check_display(extra.display, quantity)?;
             if !extra.all_or_none && extra.minimum > quantity {
@@ -191,7 +197,7 @@ impl OrderBook {
         if same || old.manner.post_only == PostOnly::No || old.place != Place::Resting {
             return Ok((slot, price, same));
         }
-        let price = self.post(old.side, old.manner.post_only, price)?;
+        let price = self.post(old.side, old.manner.post_only, price, quantity)?;
         Ok((slot, price, false))
     }
 
@@ -247,6 +253,10 @@ impl OrderBook {
         if let Some(reason) = refused {
             sink.event(Event::CommandRejected(reason));
             return;
+        }
+        if definition.reference != self.definition.reference {
+            // A new reference, as for a new day, counts for more than an old auction.
+            self.auctioned = 0;
         }
         self.definition = *definition;
         self.set_corridor();

@@ -70,6 +70,7 @@ impl OrderBook {
                 match order.place {
                     Place::Resting => {}
                     Place::Stopped => stops += u32::from(matches!(extra.trigger, Trigger::Stop(_))),
+                    Place::Due => assert!(self.due.contains(&slot) && extra.trigger != Trigger::None),
                     Place::Waiting => assert!(self.waiting.contains(&slot) && extra.minimum > 0),
                     Place::Held => held += 1,
                     Place::None | Place::Queued => panic!("an order in no place"),
@@ -92,12 +93,14 @@ impl OrderBook {
         assert_eq!(ending, self.expiries.len(), "orders with an end");
         assert!(self.expiries.is_sound(&self.extras), "ends");
         assert_eq!(
-            resting + stops as usize + self.trailing.len() + self.waiting.len() + held,
+            resting + stops as usize + self.trailing.len() + self.due.len() + self.waiting.len() + held,
             orders,
             "every order is in one place"
         );
         let by_arrival = |list: &Vec<u32>| list.is_sorted_by_key(|&slot| self.orders[slot].arrival);
         assert!(by_arrival(&self.trailing) && by_arrival(&self.waiting), "lists by arrival");
+        assert!(by_arrival(&self.due) && (self.due.is_empty() || self.phase != Phase::Continuous), "due");
+        self.check_wanting();
         assert!(self.follow_ups.is_empty() && self.scratch.is_empty(), "nothing is left over");
         if self.phase == Phase::Continuous
             && let (Some(bid), Some(ask)) = (self.best(Side::Buy), self.best(Side::Sell))

@@ -66,7 +66,9 @@ impl OrderBook {
     #[inline]
     pub(crate) fn add<S: Sink>(&mut self, new: &NewOrder, sink: &mut S) {
         let account = self.account(new.user);
-        let plain = new.is_plain() && self.exits.is_empty() && self.phase == Phase::Continuous;
+        let plain = new.is_plain()
+            && self.phase == Phase::Continuous
+            && (self.exits.is_empty() || self.exits_for(new.order) == NONE);
         let checked =
             if plain { self.check_new::<true>(new, account) } else { self.check_new::<false>(new, account) };
         match checked {
@@ -150,7 +152,7 @@ impl OrderBook {
         if new.post_only == PostOnly::No || exit {
             return Ok(new.price);
         }
-        self.post(new.side, new.post_only, new.price)
+        self.post(new.side, new.post_only, new.price, new.quantity)
     }
 
     fn check_phase(&self, new: &NewOrder) -> Result<(), Reason> {
@@ -220,7 +222,13 @@ impl OrderBook {
     }
 
     /// The price at which a post-only order does not take, if it may be moved there.
-    pub(super) fn post(&self, side: Side, rule: PostOnly, price: Price) -> Result<Price, Reason> {
+    pub(super) fn post(
+        &self,
+        side: Side,
+        rule: PostOnly,
+        price: Price,
+        quantity: Quantity,
+    ) -> Result<Price, Reason> {
         let other = self.ladder(side.opposite()).best();
         if rule == PostOnly::No || self.phase != Phase::Continuous || other == NONE {
             return Ok(price);
@@ -235,7 +243,10 @@ impl OrderBook {
             _ => None,
         };
         let (low, high) = self.definition.band;
-        moved.filter(|price| (low..=high).contains(price)).ok_or(Reason::WouldTake)
+        let moved = moved.filter(|price| (low..=high).contains(price)).ok_or(Reason::WouldTake)?;
+        // A sell order moves up.
+        refuse(self.definition.refuses_notional(moved, quantity))?;
+        Ok(moved)
     }
 
     /// The worst price that an order takes.
@@ -458,7 +469,8 @@ impl OrderBook {
         if self.phase != Phase::Continuous {
             let extra = self.extra(slot);
             if extra.is_immediate() {
-                self.end(slot, Reason::Volatility, sink);
+                let volatility = self.phase == Phase::VolatilityAuction;
+                self.end(slot, if volatility { Reason::Volatility } else { Reason::WrongPhase }, sink);
             } else if extra.minimum > 0 {
                 self.wait(slot);
             } else {

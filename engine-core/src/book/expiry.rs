@@ -94,10 +94,10 @@ impl Expiries {
 }
 
 impl OrderBook {
-    /// Cancels the orders whose end is now or was before.
-    pub(super) fn expire<S: Sink>(&mut self, sink: &mut S) {
+    /// Cancels the orders whose end is at this time or was before.
+    pub(super) fn expire<S: Sink>(&mut self, time: Millis, sink: &mut S) {
         // All of one end by arrival; the heap has no order among them.
-        while let Some((end, _)) = self.expiries.first().filter(|&(end, _)| end <= self.time) {
+        while let Some((end, _)) = self.expiries.first().filter(|&(end, _)| end <= time) {
             let mut due = core::mem::take(&mut self.scratch);
             while let Some((_, slot)) = self.expiries.first().filter(|first| first.0 == end) {
                 self.expiries.remove(&mut self.extras, 0);

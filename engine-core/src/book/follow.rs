@@ -1,4 +1,4 @@
-//! What follows from a fill, a cancellation or a new phase: stops, links, exits and waiting orders (`RULES.md` §4 and §5).
+//! What follows from a fill, a cancellation or a new phase: stops, links and exits (`RULES.md` §4).
 
 use super::OrderBook;
 use super::entry::TRAILING;
@@ -34,12 +34,13 @@ impl OrderBook {
         }
     }
 
-    /// Queues up the orders whose stop is reached by one of these prices, all of them by arrival.
+    /// Queues up the orders whose stop is reached by one of these prices, all of them by arrival. Where the pass that made
+    /// these prices called a volatility auction, they are queued up after it.
     pub(super) fn test_triggers(&mut self, prices: &[Price]) {
-        if self.phase != Phase::Continuous {
+        if !matches!(self.phase, Phase::Continuous | Phase::VolatilityAuction) {
             return;
         }
-        let from = self.follow_ups.len();
+        let from = (self.follow_ups.len(), self.due.len());
         for &price in prices {
             for side in Side::BOTH {
                 loop {
@@ -48,20 +49,32 @@ impl OrderBook {
                         break;
                     }
                     let slot = self.levels[level].first;
-                    self.trigger(slot);
+                    self.reach_stop(slot);
                 }
             }
             let mut at = 0;
             while at < self.trailing.len() {
                 let slot = self.trailing[at];
                 if self.trail(slot, price) {
-                    self.trigger(slot);
+                    self.reach_stop(slot);
                 } else {
                     at += 1;
                 }
             }
         }
-        self.follow_ups[from..].sort_unstable_by_key(|follow_up| follow_up.arrival);
+        self.follow_ups[from.0..].sort_unstable_by_key(|follow_up| follow_up.arrival);
+        let orders = &self.orders;
+        self.due[from.1..].sort_unstable_by_key(|&slot| orders[slot].arrival);
+    }
+
+    /// Continuous trading goes on: what the pass before the volatility auction has triggered queues up.
+    pub(super) fn trigger_due(&mut self) {
+        let mut due = core::mem::take(&mut self.due);
+        for slot in due.drain(..) {
+            self.disarm(slot);
+            self.queue_up(slot, false);
+        }
+        self.due = due;
     }
 
     /// Lets a trailing stop follow the price; whether the price has reached it.
@@ -92,10 +105,19 @@ impl OrderBook {
     }
 
     /// A stopped order's price is reached.
-    fn trigger(&mut self, slot: u32) {
+    fn reach_stop(&mut self, slot: u32) {
         self.leave(slot);
-        self.disarm(slot);
-        self.queue_up(slot, false);
+        if self.phase == Phase::Continuous {
+            self.disarm(slot);
+            self.queue_up(slot, false);
+        } else {
+            self.make_due(slot);
+        }
+    }
+
+    pub(super) fn make_due(&mut self, slot: u32) {
+        self.orders[slot].place = Place::Due;
+        self.due.push(slot);
     }
 
     /// The order no longer has a trigger.
@@ -131,6 +153,8 @@ impl OrderBook {
 
     /// Puts an order into the queue of its stop price, or among the trailing stops.
     pub(super) fn halt_at_stop(&mut self, slot: u32) {
+        // One pass may make all of them due, and that is no time to ask for room.
+        self.due.reserve(self.stops as usize + self.trailing.len() + 1);
         let side = self.orders[slot].side;
         self.orders[slot].place = Place::Stopped;
         match self.extra(slot).trigger {
@@ -162,12 +186,6 @@ impl OrderBook {
         }
     }
 
-    /// Puts an order with a minimum among those that wait for enough on the other side.
-    pub(super) fn wait(&mut self, slot: u32) {
-        self.orders[slot].place = Place::Waiting;
-        self.waiting.push(slot);
-    }
-
     /// Takes an order that does not rest out of its place.
     pub(super) fn leave(&mut self, slot: u32) {
         match self.orders[slot].place {
@@ -178,6 +196,7 @@ impl OrderBook {
                 self.drop_stop_level(side, level);
             }
             Place::Stopped => unlist(&mut self.trailing, slot),
+            Place::Due => unlist(&mut self.due, slot),
             Place::Waiting => unlist(&mut self.waiting, slot),
             Place::Held => self.release(slot),
             Place::None | Place::Queued | Place::Resting => {}
@@ -274,6 +293,8 @@ impl OrderBook {
         if peer != NONE {
             self.extra_mut(slot).peer = NONE;
             self.extra_mut(peer).peer = NONE;
+            // One of two that did not count for *reach* does now.
+            self.make_way(self.orders[slot].side);
             self.links -= 1;
         }
         peer
@@ -418,7 +439,7 @@ impl OrderBook {
     fn enter_exit<S: Sink>(&mut self, slot: u32, sink: &mut S) {
         let side = self.orders[slot].side;
         let rule = self.orders[slot].manner.post_only;
-        match self.post(side, rule, self.extra(slot).price) {
+        match self.post(side, rule, self.extra(slot).price, self.orders[slot].open) {
             Ok(price) => self.extra_mut(slot).price = price,
             Err(reason) => return self.end(slot, reason, sink),
         }
@@ -431,22 +452,6 @@ impl OrderBook {
             self.activate(slot, sink);
         } else {
             self.halt_at_stop(slot);
-        }
-    }
-
-    /// Lets waiting orders become active as long as there is one for which the other side has enough.
-    pub(super) fn try_waiting<S: Sink>(&mut self, sink: &mut S) {
-        while self.phase == Phase::Continuous {
-            let able = self.waiting.iter().copied().find(|&slot| {
-                let taker = self.taker(slot, self.extra(slot).price);
-                self.reaches(&taker, self.extra(slot).minimum)
-            });
-            let Some(slot) = able else { return };
-            self.leave(slot);
-            self.orders[slot].arrival = self.next_arrival();
-            sink.event(Event::Triggered(self.describe(slot)));
-            self.activate(slot, sink);
-            self.drain(sink);
         }
     }
 }

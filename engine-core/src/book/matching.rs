@@ -145,6 +145,7 @@ impl OrderBook {
             } else {
                 self.orders[at].previous = NONE;
             }
+            self.make_way(other);
             self.tell_depth(other, level, sink);
             if at == NONE {
                 self.ladder_mut(other).remove(price);

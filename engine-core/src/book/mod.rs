@@ -3,7 +3,8 @@
 //! - `store`: where orders, levels and accounts live, and how they are chained
 //! - `entry`: new orders, and what refuses them · `change`: cancel, replace, mass cancel, define
 //! - `matching`: fills in continuous trading · `auction`: fills at one price
-//! - `follow`: what follows from a fill: stops, links, exits, waiting orders · `session`: phases and time
+//! - `follow`: what follows from a fill: stops, links, exits · `waiting`: orders that wait for enough on the other side ·
+//!   `session`: phases and time
 //!
 //! Orders live in a slab and are chained into the queue of their price level; levels live in a second slab and are found
 //! through one ladder a side. An order with something special about it (hidden, an end, a trigger, a link) has that in
@@ -24,6 +25,7 @@ mod matching;
 mod restore;
 mod session;
 mod store;
+mod waiting;
 
 pub use auction::Indicative;
 pub(crate) use restore::{MAX_COUNT, Parts, SavedExtra, SavedOrder, SavedPlace};
@@ -31,7 +33,7 @@ pub(crate) use store::touch;
 
 use crate::command::{Command, Replace};
 use crate::definition::Definition;
-use crate::feed::{Quote, checksum};
+use crate::feed::{Quote, checksum, order_checksum};
 use crate::index::IdIndex;
 use crate::ladder::{Ladder, LevelIndex, NONE};
 use crate::types::{Millis, OrderId, Phase, Price, Quantity, Side, UserId};
@@ -39,25 +41,34 @@ use alloc::vec::Vec;
 use expiry::Expiries;
 use follow::FollowUp;
 use store::{Account, Extra, Level, Order, Place, Slab};
+use waiting::Wanting;
 
+/// Live orders from which on a book is larger than most processors' caches: at a line each, 32 MiB.
+const LARGE: usize = 1 << 19;
 /// How many commands are looked at together.
 const LOOK_AHEAD: usize = 16;
 
 /// A price and what rests there to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepthLevel {
+    /// In the symbol's price unit.
     pub price: Price,
     /// Displayed.
     pub quantity: Quantity,
+    /// How many orders are displayed there; never 0.
     pub orders: u32,
 }
 
 /// An order as it rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestingOrder {
+    /// Its id, as it was entered.
     pub order: OrderId,
+    /// Whose it is.
     pub user: UserId,
+    /// Which queue it rests in.
     pub side: Side,
+    /// The price at which it rests: its limit, or where a post-only order was moved to.
     pub price: Price,
     /// Displayed.
     pub open: Quantity,
@@ -69,15 +80,26 @@ pub struct RestingOrder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whereabouts {
     /// In the book, behind this much that is displayed in this many orders at its price.
-    Resting { ahead: Quantity, orders: u32 },
+    Resting {
+        /// Displayed quantity before it at its price.
+        ahead: Quantity,
+        /// How many orders that is.
+        orders: u32,
+    },
     /// It waits for a trade at this price or beyond (0: a trailing stop before the first trade).
-    Stopped { at: Price },
+    Stopped {
+        /// The stop price; of a trailing stop the one that it has come to.
+        at: Price,
+    },
     /// It waits until it can be filled by its minimum at once.
     Waiting,
     /// An exit; it waits for its entry to end.
     Held,
 }
 
+/// The orders of one symbol, wherever they are, and its phase and definition.
+///
+/// Reading it is free of side effects; only [`Market::apply`](crate::market::Market::apply) changes it.
 #[derive(Clone, Debug)]
 pub struct OrderBook {
     definition: Definition,
@@ -114,7 +136,13 @@ pub struct OrderBook {
     sell_stops: Ladder,
     stops: u32,
     trailing: Vec<u32>,
+    /// Stopped orders whose price the pass before a volatility auction has reached, by arrival.
+    due: Vec<u32>,
     waiting: Vec<u32>,
+    /// What the waiting orders of each side lack. Not part of the state.
+    wanting: [Wanting; 2],
+    /// Waiting orders that may have enough, between a survey and their test.
+    able: Vec<(u64, u32)>,
     /// Live orders that count as watched: trailing stops, and orders with a minimum.
     watched: [u32; 2],
     expiries: Expiries,
@@ -167,7 +195,10 @@ impl OrderBook {
             sell_stops: Ladder::new(Side::Buy),
             stops: 0,
             trailing: Vec::new(),
+            due: Vec::new(),
             waiting: Vec::new(),
+            wanting: [Wanting::default(); 2],
+            able: Vec::new(),
             watched: [0; 2],
             expiries: Expiries::default(),
             links: 0,
@@ -180,16 +211,19 @@ impl OrderBook {
         book
     }
 
-    /// Makes room for so many live orders, so that growing does not happen in the middle of trading.
+    /// Makes room for so many live orders and their ids, so that these do not grow in the middle of trading. Levels, accounts
+    /// and what is special about orders grow with the first that come, and are kept then.
     pub fn reserve(&mut self, orders: usize) {
         self.orders.reserve(orders, Order::NOBODY);
         self.index.reserve(orders);
     }
 
+    /// The rules that new orders have to keep; set by [`Command::Define`].
     pub fn definition(&self) -> &Definition {
         &self.definition
     }
 
+    /// What the market does with orders now; set by [`Command::SetPhase`], and by a volatility auction's begin and end.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -199,6 +233,7 @@ impl OrderBook {
         (self.phase == Phase::VolatilityAuction).then_some(self.until)
     }
 
+    /// Price of the last trade, of an auction or not; none before the first one.
     pub fn last_price(&self) -> Option<Price> {
         (self.last != 0).then_some(self.last)
     }
@@ -208,10 +243,12 @@ impl OrderBook {
         self.index.len()
     }
 
+    /// Whether no order lives, not even one that nobody sees.
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
+    /// The best price with an order: the highest bid, the lowest ask; none where that side is empty.
     pub fn best(&self, side: Side) -> Option<Price> {
         let level = self.ladder(side).best();
         (level != NONE).then(|| self.levels[level].price)
@@ -235,6 +272,12 @@ impl OrderBook {
     pub fn checksum(&self) -> u32 {
         let side = |side| self.depth(side).map(|level| (level.price, level.quantity));
         checksum(side(Side::Buy), side(Side::Sell))
+    }
+
+    /// See [`order_checksum`].
+    pub fn order_checksum(&self) -> u32 {
+        let side = |side| self.queue(side).map(|order| (order.order, order.price, order.open));
+        order_checksum(side(Side::Buy), side(Side::Sell))
     }
 
     /// Resting orders of one side in the order in which they would be filled.
@@ -267,15 +310,19 @@ impl OrderBook {
                     before.fold((0, 0), |(sum, count), at| (sum + self.orders[at].open, count + 1));
                 Whereabouts::Resting { ahead, orders }
             }
-            Place::Stopped => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
+            Place::Stopped | Place::Due => Whereabouts::Stopped { at: self.stop_price(slot).unwrap_or(0) },
             Place::Waiting => Whereabouts::Waiting,
             _ => Whereabouts::Held,
         })
     }
 
     /// Looks at what these commands will touch, so that a book that is larger than the processor's cache is waited for once
-    /// and not for each of them in turn. It changes nothing: for hosts that have several commands at hand.
+    /// and not for each of them in turn. It changes nothing, and costs next to nothing while the book is small: for hosts that
+    /// have several commands at hand.
     pub fn look_ahead(&self, commands: &[Command]) {
+        if self.len() < LARGE {
+            return;
+        }
         let mut sum = 0;
         for commands in commands.chunks(LOOK_AHEAD) {
             let mut slots = [NONE; LOOK_AHEAD];

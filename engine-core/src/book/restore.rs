@@ -31,6 +31,8 @@ pub(crate) enum SavedPlace {
     Stopped,
     Waiting,
     Held,
+    /// Stopped, and reached.
+    Due,
 }
 
 /// What is special about a saved order.
@@ -112,6 +114,7 @@ impl OrderBook {
         let order = &self.orders[slot];
         let place = match order.place {
             Place::Stopped => SavedPlace::Stopped,
+            Place::Due => SavedPlace::Due,
             Place::Waiting => SavedPlace::Waiting,
             Place::Held => SavedPlace::Held,
             _ => SavedPlace::Resting,
@@ -240,6 +243,7 @@ impl OrderBook {
                 self.extra_mut(slot).mark = mark;
             }
             SavedPlace::Waiting => self.wait(slot),
+            SavedPlace::Due => self.make_due(slot),
             SavedPlace::Held => self.orders[slot].place = Place::Held,
         }
         Ok(())
@@ -274,7 +278,7 @@ impl OrderBook {
         let fits = match saved.place {
             SavedPlace::Resting => !immediate && extra.minimum == 0 && extra.trigger == Trigger::None,
             SavedPlace::Waiting => !immediate && extra.minimum > 0 && extra.trigger == Trigger::None,
-            SavedPlace::Stopped => extra.trigger != Trigger::None,
+            SavedPlace::Stopped | SavedPlace::Due => extra.trigger != Trigger::None,
             SavedPlace::Held => true,
         };
         let held = extra.entry.is_some() == (saved.place == SavedPlace::Held);
@@ -352,6 +356,9 @@ impl OrderBook {
         }
         if self.phase == Phase::Delisted && !self.is_empty() {
             return Err("orders of a delisted symbol");
+        }
+        if self.phase == Phase::Continuous && !self.due.is_empty() {
+            return Err("an order that is due and was not triggered");
         }
         let mut all = Vec::new();
         self.collect(&mut all, |_, order| order.extra != NONE);

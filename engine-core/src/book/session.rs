@@ -6,19 +6,20 @@ use crate::definition::corridor;
 use crate::event::{Event, Reason};
 use crate::feed::Sink;
 use crate::ladder::NONE;
-use crate::types::{Millis, Phase};
+use crate::types::{Millis, Phase, Side};
 
 impl OrderBook {
-    /// Time goes on: what is over by now ends. `day_ends`: when the exchange's day does.
+    /// Time goes on: what is over by now ends, in the order in which it did. `day_ends`: when the exchange's day does.
     #[inline]
     pub(crate) fn advance<S: Sink>(&mut self, time: Millis, day_ends: Millis, sink: &mut S) {
         self.time = time;
         self.day_ends = day_ends;
-        if self.expiries.next() <= time {
-            self.expire(sink);
-        }
         if self.phase == Phase::VolatilityAuction && self.until <= time {
+            self.expire(self.until, sink);
             self.enter_phase(Phase::Continuous, 0, sink);
+        }
+        if self.expiries.next() <= time {
+            self.expire(time, sink);
         }
     }
 
@@ -46,6 +47,10 @@ impl OrderBook {
         match to {
             Phase::Delisted => self.end_everything(sink),
             Phase::Continuous | Phase::Closed => {
+                if to == Phase::Continuous {
+                    self.trigger_due();
+                    Side::BOTH.into_iter().for_each(|side| self.survey_anew(side));
+                }
                 self.auction(sink);
                 if self.last != 0 {
                     self.test_triggers(&[self.last]);
@@ -89,5 +94,6 @@ impl OrderBook {
         let (low, high) = corridor(fixed, self.definition.static_band);
         let (from, to) = corridor(self.last, self.definition.dynamic_band);
         self.corridor = (low.max(from), high.min(to));
+        Side::BOTH.into_iter().for_each(|side| self.survey_anew(side));
     }
 }

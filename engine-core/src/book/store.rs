@@ -17,6 +17,8 @@ pub(super) enum Place {
     None,
     Resting,
     Stopped,
+    /// Stopped, and its price was reached by the pass that a volatility auction ended: it is triggered after that.
+    Due,
     Waiting,
     Held,
     /// Triggered or released, and about to become active.
@@ -328,6 +330,7 @@ impl OrderBook {
         level.quantity += open;
         level.hidden += hidden;
         self.orders[slot].place = Place::Resting;
+        self.offer(side, price, open + hidden);
         self.tell_order(OrderChange::Added { order: id, side, price, quantity: open }, sink);
         self.tell_depth(side, index, sink);
     }
@@ -343,6 +346,7 @@ impl OrderBook {
         let price = level.price;
         self.detach(slot);
         self.orders[slot].place = Place::None;
+        self.make_way(side);
         self.tell_order(OrderChange::Removed { order: id }, sink);
         self.tell_depth(side, index, sink);
         if self.levels[index].orders == 0 {

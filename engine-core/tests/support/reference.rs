@@ -49,6 +49,8 @@ pub struct Live {
     pub arrival: u64,
     pub place: Place,
     pub trigger: Trigger,
+    /// Stopped, but triggered by the pass that a volatility auction ended (§4.1).
+    pub due: bool,
     /// Of a trailing stop: the best trade since it was stopped.
     pub mark: Option<Price>,
     /// All-or-none, until it has matched.
@@ -249,10 +251,11 @@ impl ReferenceMarket {
             self.candle = None;
             self.events.push(Event::CandleClosed(candle));
         }
-        self.expire();
         if self.phase == Phase::VolatilityAuction && self.until <= self.now {
+            self.expire(self.until);
             self.change_phase(Phase::Continuous);
         }
+        self.expire(self.now);
         match command {
             Command::Add(new) => self.add(new),
             Command::Cancel { order, user } => self.cancel_one(*order, *user),
@@ -276,10 +279,10 @@ impl ReferenceMarket {
         events
     }
 
-    /// §1.3
-    fn expire(&mut self) {
+    /// §1.3 and §1.4
+    fn expire(&mut self, by: Millis) {
         loop {
-            let over = self.live.iter().filter(|order| order.end.is_some_and(|end| end <= self.now));
+            let over = self.live.iter().filter(|order| order.end.is_some_and(|end| end <= by));
             let Some(id) = over.min_by_key(|order| (order.end, order.arrival)).map(Live::id) else { break };
             self.cancel(id, Reason::Expired);
         }
@@ -321,6 +324,7 @@ impl ReferenceMarket {
             arrival,
             place: if exit_of.is_some() { Place::Held } else { Place::Moving },
             trigger: new.trigger,
+            due: false,
             mark: None,
             whole: new.all_or_none,
             minimum: new.minimum,
@@ -463,7 +467,7 @@ impl ReferenceMarket {
             }
         }
         // 13. Post-only
-        if exit { Ok(new.price) } else { self.check_post_only(new, new.price) }
+        if exit { Ok(new.price) } else { self.check_post_only(new, new.price, new.quantity) }
     }
 
     /// The id of the entry that this would be an exit of.
@@ -522,7 +526,7 @@ impl ReferenceMarket {
     }
 
     /// §2.13: the price at which an order enters the book without taking.
-    fn check_post_only(&self, new: &NewOrder, price: Price) -> Result<Price, Reason> {
+    fn check_post_only(&self, new: &NewOrder, price: Price, open: Quantity) -> Result<Price, Reason> {
         if new.post_only == PostOnly::No || self.phase != Phase::Continuous {
             return Ok(price);
         }
@@ -533,7 +537,8 @@ impl ReferenceMarket {
             PostOnly::Reprice => {
                 let moved = if new.side == Side::Buy { self.below(best) } else { self.above(best) };
                 let (low, high) = self.definition.band;
-                moved.filter(|moved| (low..=high).contains(moved)).ok_or(Reason::WouldTake)
+                let moved = moved.filter(|moved| (low..=high).contains(moved)).ok_or(Reason::WouldTake)?;
+                self.check_notional(moved, open).map(|()| moved)
             }
             _ => Err(Reason::WouldTake),
         }
@@ -592,7 +597,8 @@ impl ReferenceMarket {
         let order = order.clone();
         if self.phase != Phase::Continuous {
             if !order.can_rest() {
-                self.cancel(id, Reason::Volatility);
+                let volatility = self.phase == Phase::VolatilityAuction;
+                self.cancel(id, if volatility { Reason::Volatility } else { Reason::WrongPhase });
             } else if order.needs() > 0 {
                 self.order(id).place = Place::Waiting;
             } else {
@@ -873,31 +879,48 @@ impl ReferenceMarket {
         let trades = std::mem::take(&mut self.trades);
         if let (Some(&first), Some(&last)) = (trades.first(), trades.last()) {
             self.last = Some(last);
-            self.test_triggers(&[first, last]);
+            match self.phase {
+                Phase::Continuous => self.queue_triggered(&[first, last]),
+                // Not an auction's trades: those are made when the phase is another one.
+                Phase::VolatilityAuction => {
+                    for id in self.triggered(&[first, last]) {
+                        self.order(id).due = true;
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
     /// Queues what trades at these prices, one after the other, set off.
-    fn test_triggers(&mut self, prices: &[Price]) {
-        if self.phase != Phase::Continuous {
-            return;
+    fn queue_triggered(&mut self, prices: &[Price]) {
+        for id in self.triggered(prices) {
+            self.order(id).place = Place::Moving;
+            self.queue.push((id, Why::Stop));
         }
+    }
+
+    /// What trades at these prices, one after the other, set off, by arrival; marks follow.
+    fn triggered(&mut self, prices: &[Price]) -> Vec<OrderId> {
         let mut triggered: Vec<(u64, OrderId)> = vec![];
         for &price in prices {
-            for order in self.live.iter_mut().filter(|order| order.place == Place::Stopped) {
+            let stopped = |order: &&mut Live| order.place == Place::Stopped && !order.due;
+            for order in self.live.iter_mut().filter(stopped) {
+                if triggered.contains(&(order.arrival, order.id())) {
+                    continue;
+                }
                 order.mark = Some(match (order.mark, order.new.side) {
                     (None, _) => price,
                     (Some(mark), Side::Buy) => mark.min(price),
                     (Some(mark), Side::Sell) => mark.max(price),
                 });
                 if order.satisfied(price) {
-                    order.place = Place::Moving;
                     triggered.push((order.arrival, order.id()));
                 }
             }
         }
         triggered.sort();
-        self.queue.extend(triggered.into_iter().map(|(_, id)| (id, Why::Stop)));
+        triggered.into_iter().map(|(_, id)| id).collect()
     }
 
     /// §4.3: after this nothing is queued.
@@ -915,7 +938,7 @@ impl ReferenceMarket {
     fn start(&mut self, id: OrderId, why: Why) {
         let order = self.order(id).clone();
         if why == Why::Release && order.trigger == Trigger::None {
-            match self.check_post_only(&order.new, order.price) {
+            match self.check_post_only(&order.new, order.price, order.open) {
                 Ok(price) => self.order(id).price = price,
                 Err(reason) => {
                     self.cancel(id, reason);
@@ -979,14 +1002,26 @@ impl ReferenceMarket {
                 self.events.push(Event::Cancelled(order.reference(), Reason::Delisted));
             }
         }
+        if to == Phase::Continuous {
+            let mut due: Vec<(u64, OrderId)> =
+                self.live.iter().filter(|order| order.due).map(|order| (order.arrival, order.id())).collect();
+            due.sort();
+            for (_, id) in due {
+                let order = self.order(id);
+                (order.place, order.due) = (Place::Moving, false);
+                self.queue.push((id, Why::Stop));
+            }
+        }
         if matches!(to, Phase::Continuous | Phase::Closed) {
             // Once is enough, unless links took orders out of it.
             while self.is_crossed() {
                 self.auction();
             }
         }
-        if let Some(last) = self.last {
-            self.test_triggers(&[last]);
+        if let Some(last) = self.last
+            && to == Phase::Continuous
+        {
+            self.queue_triggered(&[last]);
         }
         self.settle();
     }
@@ -1075,6 +1110,7 @@ impl ReferenceMarket {
         order.price = price;
         order.open = quantity;
         order.trigger = stop;
+        order.due &= reduction;
         let delta = quantity as i64 - old.open as i64;
         let now = order.reference();
         self.events.push(Event::Replaced { now, delta });
@@ -1115,10 +1151,12 @@ impl ReferenceMarket {
         self.may_touch(replace.order, replace.user)?;
         let old = self.find(replace.order).unwrap();
         self.check_quantity(replace.quantity)?;
-        if !(old.is_market() && replace.price == 0) {
-            self.check_price(replace.price)?;
+        if replace.price != old.price || replace.quantity > old.open {
+            if !(old.is_market() && replace.price == 0) {
+                self.check_price(replace.price)?;
+            }
+            self.check_notional(replace.price, replace.quantity)?;
         }
-        self.check_notional(replace.price, replace.quantity)?;
         if replace.expected.is_some_and(|expected| expected != (old.price, old.open)) {
             return Err(Reason::StaleOrder);
         }
@@ -1127,7 +1165,9 @@ impl ReferenceMarket {
             if !waits || !matches!(old.trigger, Trigger::Stop(_)) {
                 return Err(Reason::BadCombination);
             }
-            self.check_price(stop)?;
+            if old.trigger != Trigger::Stop(stop) {
+                self.check_price(stop)?;
+            }
         }
         self.check_display(old.new.display, replace.quantity)?;
         if old.minimum > replace.quantity {
@@ -1135,7 +1175,7 @@ impl ReferenceMarket {
         }
         self.check_room(old.new.side, replace.quantity)?;
         if old.place == Place::Resting && !self.is_pure_reduction(replace, old) {
-            self.check_post_only(&old.new, replace.price)
+            self.check_post_only(&old.new, replace.price, replace.quantity)
         } else {
             Ok(replace.price)
         }
@@ -1170,6 +1210,9 @@ impl ReferenceMarket {
         } else if other && !self.live.is_empty() {
             Event::CommandRejected(Reason::NotEmpty)
         } else {
+            if definition.reference != self.definition.reference {
+                self.last_auction = None;
+            }
             self.definition = *definition;
             Event::Defined
         });

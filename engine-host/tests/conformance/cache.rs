@@ -43,6 +43,7 @@ pub async fn suite(cache: &dyn Cache) {
     sets(cache).await;
     hashes(cache).await;
     lists(cache).await;
+    oldest(cache).await;
     together(cache).await;
 }
 
@@ -164,6 +165,30 @@ async fn lists(cache: &dyn Cache) {
     assert_eq!(one(cache, range(0, -1)).await, Ok(some(&["c", "b"])));
     assert_eq!(one(cache, Command::Ltrim(key("list"), 5, 9)).await, Ok(Reply::Done));
     assert_eq!(one(cache, range(0, -1)).await, Ok(some(&[])));
+}
+
+/// The script that the functions need.
+async fn oldest(cache: &dyn Cache) {
+    let drop = |expected: &[&str]| Command::Eval {
+        name: edge_fns::scripts::DROP_OLDEST.into(),
+        keys: vec![key("oldest")],
+        args: bytes(expected),
+    };
+    let all = || Command::Lrange(key("oldest"), 0, -1);
+    assert_eq!(one(cache, drop(&["a"])).await, Ok(Reply::Integer(0)), "there is no list");
+    one(cache, Command::Lpush(key("oldest"), bytes(&["a", "b", "c", "d", "e"]))).await.unwrap();
+    for (expected, taken, left) in [
+        (&["b"][..], 0, &["e", "d", "c", "b", "a"][..]),
+        (&[], 0, &["e", "d", "c", "b", "a"]),
+        (&["a", "b"], 2, &["e", "d", "c"]),
+        (&["a", "b"], 0, &["e", "d", "c"]),
+        (&["c", "x", "d"], 1, &["e", "d"]),
+        (&["d", "e", "f"], 2, &[]),
+        (&["d"], 0, &[]),
+    ] {
+        assert_eq!(one(cache, drop(expected)).await, Ok(Reply::Integer(taken)), "{expected:?}");
+        assert_eq!(one(cache, all()).await, Ok(some(left)), "after {expected:?}");
+    }
 }
 
 async fn together(cache: &dyn Cache) {

@@ -8,6 +8,7 @@ use super::append_file::AppendFile;
 use async_trait::async_trait;
 use edge_fns::capability::cache::{Command, Reply, SetOptions, Value};
 use edge_fns::capability::{Cache, Error, Result};
+use edge_fns::scripts::DROP_OLDEST;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -81,6 +82,7 @@ impl EmbeddedCache {
     fn with(keyspace: Keyspace, file: Option<AppendFile>) -> EmbeddedCache {
         let mut scripts: HashMap<String, Script> = HashMap::new();
         scripts.insert("set_newer".into(), set_newer);
+        scripts.insert(DROP_OLDEST.into(), drop_oldest);
         let inner = Mutex::new(Inner { keyspace, scripts, file });
         EmbeddedCache { inner, changes: broadcast::Sender::new(WATCH) }
     }
@@ -492,6 +494,17 @@ fn set_newer(keyspace: &mut Keyspace, keys: &[String], args: &[Value]) -> Result
     keyspace.hset(numbers, vec![(field, sequence.clone())])?;
     keyspace.put_bytes(key, value.clone());
     Ok(Reply::Integer(1))
+}
+
+/// Takes values off the end of a list as long as they are the expected ones: see [`edge_fns::scripts`].
+fn drop_oldest(keyspace: &mut Keyspace, keys: &[String], args: &[Value]) -> Result<Reply> {
+    let [key] = keys else { return Err(Error::Invalid("drop_oldest takes 1 key".into())) };
+    let Some(list) = keyspace.list(key)? else { return Ok(Reply::Integer(0)) };
+    let taken = args.iter().zip(list.iter().rev()).take_while(|(expected, value)| expected == value).count();
+    if taken > 0 {
+        keyspace.ltrim(key, 0, (list.len() - taken) as i64 - 1)?;
+    }
+    Ok(Reply::Integer(taken as i64))
 }
 
 /// A number that a script was given as text.
