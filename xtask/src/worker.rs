@@ -5,8 +5,7 @@ use crate::command::program;
 use crate::components::{self, is_newer};
 use crate::setup::WasmToolchain;
 use crate::web::{check_version, shrink};
-use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
+use anyhow::{Result, bail};
 use std::path::Path;
 
 pub const FOLDER: &str = "edge-fns/worker";
