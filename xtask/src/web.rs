@@ -91,6 +91,8 @@ pub fn shrink(level: &str, module: &Path, smaller: &Path) -> Result<()> {
         "--enable-mutable-globals",
         "--enable-multivalue",
         "--enable-reference-types",
+        // What the binding of a Worker makes: its calls into JavaScript catch what is thrown there.
+        "--enable-exception-handling",
         "-o",
     ];
     let paths = [smaller.as_os_str().to_owned(), module.as_os_str().to_owned()];

@@ -6,13 +6,14 @@ use crate::components::{self, is_newer};
 use crate::setup::WasmToolchain;
 use crate::web::{check_version, shrink};
 use anyhow::{Result, bail};
+use std::io::Write;
 use std::path::Path;
 
 pub const FOLDER: &str = "edge-fns/worker";
 /// What `wrangler deploy` and the tests' workerd are given.
 const BUILT: &str = "target/worker";
 const MODULE: &str = "target/wasm/wasm32-unknown-unknown/component/edge_worker.wasm";
-/// Cloudflare's limit is 3 MB after compression on its free plan.
+/// After gzip, which is what the platform counts; it takes 3 MB.
 const LARGEST: usize = 1 << 20;
 
 /// Builds the Worker into `target/worker`.
@@ -35,14 +36,18 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .typescript(false)
+        .remove_name_section(true)
         .remove_producers_section(true);
     bindgen.generate(BUILT)?;
     let module = Path::new(BUILT).join("index_bg.wasm");
     shrink("-Os", &module, &module)?;
-    let size = std::fs::metadata(&module)?.len();
-    println!("{}: {size} bytes", module.display());
-    if size > LARGEST as u64 {
-        bail!("the Worker is over {LARGEST} bytes");
+    let bytes = std::fs::read(&module)?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&bytes)?;
+    let size = gzip.finish()?.len();
+    println!("{}: {} bytes, {size} after gzip", module.display(), bytes.len());
+    if size > LARGEST {
+        bail!("the Worker is over {LARGEST} bytes after gzip");
     }
     // A Worker's modules are imported as they are, compiled already.
     let index = Path::new(BUILT).join("index.js");
