@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, lambda, setup, web};
+use crate::{components, lambda, setup, web, worker};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -52,12 +52,17 @@ fn run(count: &mut Count) -> Result<()> {
         let toolchain = setup::wasm()?;
         setup::npm("web")?;
         setup::npm("tests/browser")?;
+        setup::npm(worker::FOLDER)?;
         Ok((toolchain, setup::browser()?))
     })?;
     step("format", "cargo fmt --check", || cargo(["fmt", "--all", "--check"]).run())?;
     step("components", "build and check", || {
         components::build(&toolchain)?;
         components::check()
+    })?;
+    step("worker", "the Worker, and the components for workerd", || {
+        worker::build(&toolchain)?;
+        worker::transpile()
     })?;
     step("page", "build", || web::build(&toolchain))?;
     // What the tests of determinism run in wasmtime and in Chromium.
@@ -92,6 +97,12 @@ fn run(count: &mut Count) -> Result<()> {
             })),
             count,
         )
+    })?;
+    step("worker tests", "the Worker and the components in workerd", || {
+        let server = ["build", "-p", "edge-fns", "--features", "testing", "--example", "capability_server"];
+        cargo(server).run()?;
+        let files = ["--test", "--test-reporter=tap", "tests/worker/worker.test.mjs"];
+        counted(program("node", files), count)
     })?;
     step("browser", "end to end in Chromium", || {
         let files = ["--test", "--test-concurrency=1", "--test-reporter=tap", "tests/browser/"];
