@@ -1,4 +1,4 @@
-// How long an order takes in workerd, capabilities in memory on loopback: node tests/worker/bench.mjs [ROUNDS]
+// How long an order takes in workerd, capabilities in memory, inside and on loopback: node tests/worker/bench.mjs [ROUNDS]
 
 import { Agent, request } from 'node:http';
 import { Capabilities, Workerd } from './workerd.mjs';
@@ -20,6 +20,7 @@ function post(url, body) {
 
 const capabilities = await Capabilities.start();
 const workerd = await Workerd.start(capabilities, { CAPABILITIES_SESSION: 'own' });
+const inside = await Workerd.start(capabilities, { CAPABILITIES_SESSION: 'own' }, { inside: true });
 const order = JSON.stringify({ symbol: 'TEST', side: 'BUY', price: 1, quantity: 1 });
 const call = JSON.stringify({ call: 'base.open', with: {} });
 try {
@@ -27,8 +28,10 @@ try {
   const path = '/orders?userId=test-ann&testMode=true';
   const rows = [
     ['one call of the capability server', capabilities.url, call, 200],
-    ['order-router, Worker (four calls)', workerd.worker + path, order, 202],
-    ['order-router, component (four calls)', workerd.components + path, order, 202],
+    ['order-router, Worker, inside', inside.worker + path, order, 202],
+    ['order-router, component, inside', inside.components + path, order, 202],
+    ['order-router, Worker, loopback', workerd.worker + path, order, 202],
+    ['order-router, component, loopback', workerd.components + path, order, 202],
     ['a refused order, Worker (no call)', workerd.worker + path, '{}', 400],
     ['a refused order, component (no call)', workerd.components + path, '{}', 400],
   ];
@@ -46,6 +49,7 @@ try {
   }
 } finally {
   agent.destroy();
+  await inside.stop();
   await workerd.stop();
   await capabilities.stop();
 }

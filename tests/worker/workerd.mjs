@@ -91,7 +91,8 @@ const variables = (values) =>
 
 /** workerd with both Workers: the crate's (`worker`) and the components (`components`). */
 export class Workerd {
-  static async start(capabilities, settings = {}) {
+  /** With `inside`, the capabilities are in workerd itself: they say what an order on its usual way is told. */
+  static async start(capabilities, settings = {}, { inside = false } = {}) {
     const workerd = new Workerd();
     workerd.folder = await mkdtemp(join(tmpdir(), 'supernoba-worker-'));
     const [worker, components, driver] = [await freePort(), await freePort(), await freePort()];
@@ -109,6 +110,7 @@ export class Workerd {
       HUBS: '2',
       ...settings,
     });
+    const service = inside ? ['(name = "CAPABILITIES", service = "inside")'] : [];
     const flags = `compatibilityDate = "${compatibility}", compatibilityFlags = ["service_binding_extra_handlers"]`;
     const config = `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -116,6 +118,7 @@ const config :Workerd.Config = (
     (name = "worker", worker = .worker),
     (name = "components", worker = .components),
     (name = "driver", worker = .driver),
+    (name = "inside", worker = .inside),
     (name = "internet", network = (allow = ["local"])),
   ],
   sockets = [
@@ -138,7 +141,11 @@ const components :Workerd.Worker = (
   modules = [
     ${modules('components-worker.js', made, workerd.folder)}
   ],
-  bindings = [${values.join(', ')}],
+  bindings = [${[...values, ...service].join(', ')}],
+);
+const inside :Workerd.Worker = (
+  ${flags},
+  modules = [(name = "inside.js", esModule = embed "inside.js")],
 );
 const driver :Workerd.Worker = (
   ${flags},
@@ -148,6 +155,7 @@ const driver :Workerd.Worker = (
 `;
     await writeFile(join(workerd.folder, 'config.capnp'), config);
     await writeFile(join(workerd.folder, 'driver.js'), DRIVER);
+    await writeFile(join(workerd.folder, 'inside.js'), INSIDE);
     workerd.log = '';
     workerd.process = spawn(binary, ['serve', '--experimental', 'config.capnp'], {
       cwd: workerd.folder,
@@ -225,6 +233,23 @@ export default {
       return Response.json({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } });
     }
     return new Response();
+  },
+};
+`;
+
+// What the capabilities say to an order that is placed.
+const INSIDE = `
+const answers = {
+  "cache.run": '{"Ok":[{"Ok":{"integer":1}}]}',
+  "documents.put_all": '{"Ok":{"written":1}}',
+  "documents.put": '{"Ok":[{"written":2}]}',
+  "wallet.post": '{"Ok":[{"Ok":"done"}]}',
+  "streams.append": '{"Ok":[{"Ok":"1"}]}',
+};
+export default {
+  async fetch(request) {
+    const { call } = await request.json();
+    return new Response(answers[call] ?? '{"Err":{"denied":"not an order"}}');
   },
 };
 `;

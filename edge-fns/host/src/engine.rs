@@ -21,6 +21,11 @@ fn code() -> Config {
     // Functions have no async types: their host waits on a stack of theirs. Said here because the default changes with
     // what wasmtime is built with.
     config.concurrency_support(false);
+    // A trap is told by its kind and by the panic's message in the log, not by addresses: maps of them would be a fifth of
+    // the code's size.
+    config.generate_address_map(false);
+    config.wasm_backtrace_max_frames(None);
+    config.native_unwind_info(false);
     config
 }
 

@@ -1,6 +1,6 @@
 //! The bootstrap: what Lambda starts, once for each process that it keeps.
 
-use edge_lambda::{Environment, Failure, Function};
+use edge_lambda::{Environment, Function};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request};
@@ -37,11 +37,8 @@ async fn run(environment: &Environment) -> Result<(), (String, String)> {
     let function =
         Function::start(environment, &archive).map_err(|error| (error.error_type(), error.to_string()))?;
     let function = &function;
-    let answer = |event: LambdaEvent<Value>| async move {
-        function.answer(event.payload, event.context.deadline).await.inspect_err(|failure: &Failure| {
-            tracing::error!(error_type = failure.error_type(), %failure, "an event failed");
-        })
-    };
+    // The runtime logs what fails.
+    let answer = |event: LambdaEvent<Value>| function.answer(event.payload, event.context.deadline);
     lambda_runtime::run(service_fn(answer))
         .await
         .map_err(|error| ("Supernoba.Runtime".to_owned(), error.to_string()))
