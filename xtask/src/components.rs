@@ -1,7 +1,7 @@
 //! The functions as WebAssembly components: compiled, made smaller, and wrapped.
 
-use crate::command::program;
 use crate::setup::WasmToolchain;
+use crate::web::shrink;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -188,24 +188,7 @@ pub fn is_newer(file: &Path, than: &Path) -> Result<bool> {
 
 /// Runs wasm-opt over a module, keeping the section that says which world it is of.
 fn optimise(module: &Path) -> Result<Vec<u8>> {
-    let optimiser = Path::new("web/node_modules/.bin/wasm-opt");
     let smaller = module.with_extension("opt");
-    program(
-        optimiser,
-        [
-            "-Os",
-            "--enable-bulk-memory",
-            "--enable-nontrapping-float-to-int",
-            "--enable-sign-ext",
-            "--enable-mutable-globals",
-            "--enable-multivalue",
-            "--enable-reference-types",
-            "-o",
-        ]
-        .into_iter()
-        .map(Into::into)
-        .chain([smaller.clone().into_os_string(), module.as_os_str().to_owned()]),
-    )
-    .quiet()?;
+    shrink("-Os", module, &smaller)?;
     Ok(std::fs::read(smaller)?)
 }

@@ -12,6 +12,7 @@ mod setup;
 mod test;
 mod up;
 mod web;
+mod worker;
 
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -33,6 +34,7 @@ cargo xtask COMMAND
     --check        and print a table of their imports and sizes; fail where one oversteps its world
     --twice        and build them twice more, in two new folders; fail where the bytes differ
   lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
+  worker           build the Cloudflare Worker into target/worker, and the components for workerd into target/jco
   web              build the page into web/dist
   setup            only set up what is missing
   fmt              format the code
@@ -66,6 +68,14 @@ fn main() -> Result<()> {
             setup::npm("web")?;
             lambda::build(&toolchain)
         }
+        "worker" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            setup::npm(worker::FOLDER)?;
+            worker::build(&toolchain)?;
+            components::build(&toolchain)?;
+            worker::transpile()
+        }
         "web" => {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
@@ -76,17 +86,20 @@ fn main() -> Result<()> {
             setup::npm("web")?;
             setup::npm("tests/browser")?;
             setup::npm("tests/foreign")?;
+            setup::npm(worker::FOLDER)?;
             setup::browser().map(|_| ())
         }
         "fmt" => command::cargo(["fmt", "--all"]).run(),
         "lint" => test::lint(),
         "clean" => {
             let built = ["target", "engine-core/fuzz/target", "web/dist"];
-            for folder in built.into_iter().chain([
+            let packages = [
                 "web/node_modules",
                 "tests/browser/node_modules",
                 "tests/foreign/node_modules",
-            ]) {
+                "edge-fns/worker/node_modules",
+            ];
+            for folder in built.into_iter().chain(packages) {
                 if Path::new(folder).exists() {
                     std::fs::remove_dir_all(folder)?;
                 }

@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, lambda, setup, web};
+use crate::{components, lambda, setup, web, worker};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -53,6 +53,7 @@ fn run(count: &mut Count) -> Result<()> {
         setup::npm("web")?;
         setup::npm("tests/browser")?;
         setup::npm("tests/foreign")?;
+        setup::npm(worker::FOLDER)?;
         Ok((toolchain, setup::browser()?))
     })?;
     step("format", "cargo fmt --check", || cargo(["fmt", "--all", "--check"]).run())?;
@@ -60,6 +61,10 @@ fn run(count: &mut Count) -> Result<()> {
         components::build(&toolchain)?;
         components::build_foreign()?;
         components::check()
+    })?;
+    step("worker", "the Worker, and the components for workerd", || {
+        worker::build(&toolchain)?;
+        worker::transpile()
     })?;
     step("page", "build", || web::build(&toolchain))?;
     // What the tests of determinism run in wasmtime and in Chromium.
@@ -94,6 +99,12 @@ fn run(count: &mut Count) -> Result<()> {
             })),
             count,
         )
+    })?;
+    step("worker tests", "the Worker and the components in workerd", || {
+        let server = ["build", "-p", "edge-fns", "--features", "testing", "--example", "capability_server"];
+        cargo(server).run()?;
+        let files = ["--test", "--test-reporter=tap", "tests/worker/worker.test.mjs"];
+        counted(program("node", files), count)
     })?;
     step("browser", "end to end in Chromium", || {
         let files = ["--test", "--test-concurrency=1", "--test-reporter=tap", "tests/browser/"];

@@ -71,18 +71,7 @@ fn bind(files: &mut Files) -> Result<()> {
     bindgen.generate(folder)?;
     let module = folder.join("web_bg.wasm");
     let smaller = folder.join("web_bg.opt.wasm");
-    let flags = [
-        "-Oz",
-        "--enable-bulk-memory",
-        "--enable-nontrapping-float-to-int",
-        "--enable-sign-ext",
-        "--enable-mutable-globals",
-        "--enable-multivalue",
-        "--enable-reference-types",
-        "-o",
-    ];
-    let paths = [smaller.clone().into_os_string(), module.into_os_string()];
-    program("web/node_modules/.bin/wasm-opt", flags.into_iter().map(Into::into).chain(paths)).quiet()?;
+    shrink("-Oz", &module, &smaller)?;
     files.insert("web_bg.wasm".into(), std::fs::read(smaller)?);
     files.insert("web.js".into(), std::fs::read(folder.join("web.js"))?);
     let snippets = folder.join("snippets");
@@ -92,8 +81,27 @@ fn bind(files: &mut Files) -> Result<()> {
     Ok(())
 }
 
+/// Makes a module smaller.
+pub fn shrink(level: &str, module: &Path, smaller: &Path) -> Result<()> {
+    let flags = [
+        level,
+        "--enable-bulk-memory",
+        "--enable-nontrapping-float-to-int",
+        "--enable-sign-ext",
+        "--enable-mutable-globals",
+        "--enable-multivalue",
+        "--enable-reference-types",
+        // What the binding of a Worker makes: its calls into JavaScript catch what is thrown there.
+        "--enable-exception-handling",
+        "-o",
+    ];
+    let paths = [smaller.as_os_str().to_owned(), module.as_os_str().to_owned()];
+    program("web/node_modules/.bin/wasm-opt", flags.into_iter().map(Into::into).chain(paths)).quiet()?;
+    Ok(())
+}
+
 /// The binding's two halves must be of one version.
-fn check_version() -> Result<()> {
+pub fn check_version() -> Result<()> {
     let lock = std::fs::read_to_string("Cargo.lock")?;
     let version = |name: &str| {
         let entry = format!("name = \"{name}\"\nversion = \"");

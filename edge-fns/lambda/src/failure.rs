@@ -17,6 +17,8 @@ pub enum Failure {
     #[error("{0}")]
     Trap(String),
     #[error("{0}")]
+    OverLimit(String),
+    #[error("{0}")]
     Timeout(String),
     #[error("{0}")]
     Unavailable(String),
@@ -31,6 +33,7 @@ impl Failure {
             Failure::BadEvent(_) => "Supernoba.BadEvent",
             Failure::WrongEvent(_) => "Supernoba.WrongEvent",
             Failure::Trap(_) => "Supernoba.Trap",
+            Failure::OverLimit(_) => "Supernoba.OverLimit",
             Failure::Timeout(_) => "Supernoba.Timeout",
             Failure::Unavailable(_) => "Supernoba.Unavailable",
             Failure::NotDone(_) => "Supernoba.NotDone",
@@ -44,6 +47,7 @@ impl From<HandlerError> for Failure {
         match error {
             HandlerError::NoSuchHandler(_) | HandlerError::WrongKind { .. } => Failure::WrongEvent(message),
             HandlerError::Trap { .. } => Failure::Trap(message),
+            HandlerError::OverLimit { .. } => Failure::OverLimit(message),
             HandlerError::Timeout { .. } => Failure::Timeout(message),
             HandlerError::Unavailable { .. } => Failure::Unavailable(message),
         }

@@ -23,6 +23,9 @@ const LIMITS: Limits = Limits {
     cpu: Duration::from_secs(5),
     memory_bytes: 32 << 20,
     output_bytes: 3 << 20,
+    host_calls: 256,
+    batch_host_calls: 20_000,
+    log_lines: 1_000,
     concurrent: 1,
 };
 

@@ -1,0 +1,68 @@
+// The unmodified components in workerd, each event in a fresh instance: the proof that they are portable. (In production
+// the Worker is the crate beside this: it takes requests at once in one instance.)
+//
+// REST requests go to the components by the gateway's routes. Other events come as JSON:
+// POST /@invoke/NAME {"socket":{"id","event"}} | {"stream":{"stream","items"}} | {"timer":{"name","due"}}
+import { imports } from "./capabilities.js";
+import components from "./components.js";
+
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
+function componentOf(method, path) {
+  const first = path.split("/")[1];
+  if (first === "orders") return method === "POST" && path === "/orders" ? "order-router" : "orders";
+  return { assets: "asset", admin: "admin", chart: "chart-data", depth: "chart-data" }[first];
+}
+
+async function instance(name, env) {
+  const { instantiate, cores } = components[name];
+  return instantiate((core) => cores[core], await imports(env));
+}
+
+async function rest(name, request, url, env) {
+  const exports = await instance(name, env);
+  const answer = await exports.httpHandler.handle({
+    method: request.method,
+    path: url.pathname,
+    query: url.search.replace(/^\?/, ""),
+    headers: [...request.headers],
+    body: new Uint8Array(await request.arrayBuffer()),
+  });
+  const headers = new Headers(answer.headers);
+  headers.set("x-content-type-options", "nosniff");
+  return new Response(answer.body, { status: answer.status, headers });
+}
+
+async function invoke(name, event, env) {
+  const exports = await instance(name, env);
+  if (event.stream) {
+    const items = event.stream.items.map((item) => ({
+      ...item,
+      arrived: BigInt(item.arrived),
+      body: utf8.encode(item.body),
+    }));
+    return exports.streamHandler.handle(event.stream.stream, items);
+  }
+  if (event.timer) {
+    await exports.timerHandler.handle(event.timer.name, BigInt(event.timer.due));
+    return null;
+  }
+  const { id, event: said } = event.socket;
+  const body = said.tag === "message" ? { tag: said.tag, val: utf8.encode(said.val) } : said;
+  const reply = await exports.socketHandler.handle(id, body);
+  return { ...reply, body: reply.body && text.decode(reply.body) };
+}
+
+export default {
+  async fetch(request, env) {
+    const url = new URL(request.url);
+    const [, first, named] = url.pathname.split("/");
+    if (first === "@invoke" && named in components) {
+      return Response.json({ answer: await invoke(named, await request.json(), env) });
+    }
+    const name = componentOf(request.method, url.pathname);
+    if (name === undefined) return new Response("no component", { status: 404 });
+    return rest(name, request, url, env);
+  },
+};

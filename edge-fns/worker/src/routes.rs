@@ -1,0 +1,167 @@
+//! Requests: to the functions by route, and to the hubs.
+
+use crate::Capabilities;
+use crate::connections::{Hubs, new_id};
+use crate::platform;
+use edge_fns::capability::base::Level;
+use edge_fns::http::{self, BODY_LIMIT, Refusal};
+use edge_fns::{admin, asset, auth, chart_data, order_router, orders};
+use worker::{Env, Headers, Method, Request, Response, ResponseBody, Result};
+
+/// The largest message to a connection.
+const MAX_MESSAGE: usize = 128 << 10;
+
+pub async fn answer(request: Request, env: Env) -> Result<Response> {
+    match route(request, &env).await {
+        Ok(response) => Ok(response),
+        Err(error) => {
+            platform::log(Level::Error, "a request failed", &[("error", &error.to_string())]);
+            refuse(Refusal::new(500, "internal", "something went wrong here; it was logged"))
+        }
+    }
+}
+
+async fn route(request: Request, env: &Env) -> Result<Response> {
+    let path = request.path();
+    let first = path.split('/').nth(1).unwrap_or_default().to_owned();
+    match first.as_str() {
+        "ws" if path == "/ws" => connect(request, env).await,
+        "@connections" => manage(request, env).await,
+        "orders" | "chart" | "depth" | "assets" | "admin" => function(&first, request, env).await,
+        // Of tests: whether a Worker that panicked takes its next request.
+        "@panic" if platform::setting(env, "ALLOW_PANIC").as_deref() == Some("true") => {
+            panic!("as it was asked to")
+        }
+        _ => refuse(Refusal::not_found()),
+    }
+}
+
+async fn function(first: &str, request: Request, env: &Env) -> Result<Response> {
+    let request = match read(request, BODY_LIMIT).await? {
+        Ok(request) => request,
+        Err(refusal) => return refuse(refusal),
+    };
+    let Capabilities { base, gateway, .. } = Capabilities::of(env).await?;
+    let base = base.as_ref();
+    let g = &gateway;
+    let answer = match first {
+        // An order is placed at `/orders` itself; about one that is there, the path goes on.
+        "orders" if request.method == "POST" && request.path == "/orders" => {
+            let ports =
+                order_router::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
+            order_router::handle(&ports, request).await
+        }
+        "orders" => {
+            let ports = orders::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
+            orders::handle(&ports, request).await
+        }
+        "assets" => asset::handle(&asset::Ports { base, identity: g, wallet: g }, request).await,
+        "admin" => admin::handle(&admin::Ports { base, identity: g, cache: g, wallet: g }, request).await,
+        _ => chart_data::handle(&chart_data::Ports { base, cache: g, documents: g }, request).await,
+    };
+    respond(answer)
+}
+
+/// A WebSocket handshake goes to a hub as it came, with the id that the connection will have.
+async fn connect(request: Request, env: &Env) -> Result<Response> {
+    let upgrade = request.headers().get("upgrade")?.unwrap_or_default();
+    if !upgrade.eq_ignore_ascii_case("websocket") {
+        return refuse(Refusal::new(426, "upgrade_required", "this is a WebSocket endpoint"));
+    }
+    let id = new_id(env);
+    let mut request = request.clone_mut()?;
+    request.headers_mut()?.set("x-connection-id", &id)?;
+    match Hubs::of(env).stub(&id) {
+        Some(hub) => hub?.fetch_with_request(request).await,
+        None => refuse(Refusal::new(503, "unavailable", "cannot connect now")),
+    }
+}
+
+/// `/@connections/{id}` as API Gateway's management API has it, for administrators: this is where the engine's notifier
+/// and the streamer push to.
+async fn manage(request: Request, env: &Env) -> Result<Response> {
+    let request = match read(request, MAX_MESSAGE).await? {
+        Ok(request) => request,
+        Err(refusal) => return refuse(refusal),
+    };
+    let Capabilities { base, gateway, connections } = Capabilities::of(env).await?;
+    if let Err(refusal) = auth::administrator(base.as_ref(), &gateway, &request).await {
+        return refuse(refusal);
+    }
+    let segments = request.segments();
+    let [_, id] = segments.as_slice() else { return refuse(gone()) };
+    use edge_fns::capability::Connections;
+    use edge_fns::capability::connections::{Delivery, Push};
+    let done = match request.method.as_str() {
+        "POST" => {
+            let push = Push { to: vec![id.clone()], body: request.body };
+            let answers = connections.post(vec![push]).await;
+            answers.and_then(|answers| answers.into_iter().flatten().next().transpose()).map(|delivery| {
+                match delivery {
+                    Some(Delivery::Sent) => Ok(200),
+                    _ => Err(gone()),
+                }
+            })
+        }
+        "GET" | "DELETE" => {
+            let there = connections.probe(vec![id.clone()]).await;
+            let there = there.and_then(|answers| answers.into_iter().next().transpose());
+            match (there, request.method.as_str()) {
+                (Ok(Some(true)), "DELETE") => connections.close(id).await.map(|()| Ok(204)),
+                (Ok(Some(true)), _) => Ok(Ok(200)),
+                (Ok(_), _) => Ok(Err(gone())),
+                (Err(error), _) => Err(error),
+            }
+        }
+        method => Ok(Err(Refusal::method_not_allowed(method))),
+    };
+    match done {
+        Ok(Ok(status)) => Ok(Response::empty()?.with_status(status)),
+        Ok(Err(refusal)) => refuse(refusal),
+        Err(error) => refuse(error.into()),
+    }
+}
+
+fn gone() -> Refusal {
+    Refusal::new(410, "gone", "there is no such connection any more")
+}
+
+/// The request as functions take it, or the refusal of one whose body is too large.
+async fn read(mut request: Request, limit: usize) -> Result<core::result::Result<http::Request, Refusal>> {
+    let too_large =
+        || Ok(Err(Refusal::new(413, "body_too_large", format!("a body has at most {limit} bytes"))));
+    let headers: Vec<(String, String)> = request.headers().entries().collect();
+    let announced = headers.iter().find(|(name, _)| name == "content-length");
+    if announced.is_some_and(|(_, length)| length.parse::<usize>().is_ok_and(|length| length > limit)) {
+        return too_large();
+    }
+    let url = request.url()?;
+    let body = match request.method() {
+        Method::Get | Method::Head => Vec::new(),
+        _ => request.bytes().await?,
+    };
+    if body.len() > limit {
+        return too_large();
+    }
+    Ok(Ok(http::Request {
+        method: request.method().to_string(),
+        path: url.path().to_owned(),
+        query: url.query().unwrap_or_default().to_owned(),
+        headers,
+        body,
+    }))
+}
+
+pub fn refuse(refusal: Refusal) -> Result<Response> {
+    respond(refusal.into())
+}
+
+pub fn respond(answer: http::Response) -> Result<Response> {
+    let headers = Headers::new();
+    for (name, value) in &answer.headers {
+        headers.append(name, value)?;
+    }
+    headers.set("x-content-type-options", "nosniff")?;
+    let response = Response::from_body(ResponseBody::Body(answer.body))?;
+    Ok(response.with_status(answer.status).with_headers(headers))
+}

@@ -1,0 +1,57 @@
+//! Cron triggers to the timers of that expression.
+
+use crate::Capabilities;
+use crate::platform;
+use edge_fns::capability::base::Level;
+use edge_fns::timer::Timer;
+use edge_fns::{aggregator, stale_connections, sweeper, trades_backup};
+use worker::{Env, Result, ScheduledEvent};
+
+/// As `wrangler.toml` has them: which functions run when.
+const SCHEDULE: [(&str, &[&str]); 3] = [
+    ("* * * * *", &["sweeper", "aggregator"]),
+    ("*/5 * * * *", &["stale-connections"]),
+    ("*/10 * * * *", &["trades-backup"]),
+];
+
+/// Runs each of them, whatever the others do; the first error is the answer.
+pub async fn run(event: ScheduledEvent, env: &Env) -> Result<()> {
+    let cron = event.cron();
+    let Some((_, names)) = SCHEDULE.iter().find(|(expression, _)| *expression == cron) else {
+        return Err(worker::Error::RustError(format!("no timer has the expression {cron:?}")));
+    };
+    let mut outcome = Ok(());
+    for name in *names {
+        let timer = Timer { name: (*name).to_owned(), due: event.schedule() as u64 };
+        if let Err(error) = call(timer, env).await {
+            let text = error.to_string();
+            platform::log(Level::Error, "a timer failed", &[("timer", name), ("error", &text)]);
+            outcome = outcome.and(Err(error));
+        }
+    }
+    outcome
+}
+
+async fn call(timer: Timer, env: &Env) -> Result<()> {
+    let Capabilities { base, gateway, connections } = Capabilities::of(env).await?;
+    let base = base.as_ref();
+    let g = &gateway;
+    let done = match timer.name.as_str() {
+        "sweeper" => {
+            sweeper::handle(&sweeper::Ports { base, documents: g, wallet: g, streams: g }, timer).await
+        }
+        "aggregator" => {
+            let ports = aggregator::Ports { base, cache: g, documents: g, blobs: g };
+            aggregator::handle(&ports, timer).await
+        }
+        "trades-backup" => {
+            let ports = trades_backup::Ports { base, cache: g, documents: g, blobs: g };
+            trades_backup::handle(&ports, timer).await
+        }
+        _ => {
+            let ports = stale_connections::Ports { base, cache: g, connections: &connections };
+            stale_connections::handle(&ports, timer).await
+        }
+    };
+    done.map_err(|error| worker::Error::RustError(error.to_string()))
+}
