@@ -1,5 +1,6 @@
 //! The functions as WebAssembly components: compiled, made smaller, and wrapped.
 
+use crate::command::program;
 use crate::setup::WasmToolchain;
 use crate::web::shrink;
 use anyhow::{Context, Result, bail};

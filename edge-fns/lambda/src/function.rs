@@ -154,7 +154,9 @@ impl Function {
             Err(failure) => {
                 self.report(&failure, &stream, &items);
                 match failure {
-                    Failure::Trap(_) if items.len() > 1 => self.one_by_one(&stream, &items, deadline).await,
+                    Failure::Trap(_) | Failure::OverLimit(_) if items.len() > 1 => {
+                        self.one_by_one(&stream, &items, deadline).await
+                    }
                     _ => items.first().map(|item| item.id.as_str()),
                 }
             }
