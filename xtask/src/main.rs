@@ -9,6 +9,7 @@ mod components;
 mod fuzz;
 mod lambda;
 mod setup;
+mod spin;
 mod test;
 mod up;
 mod web;
@@ -34,6 +35,8 @@ cargo xtask COMMAND
     --check        and print a table of their imports and sizes; fail where one oversteps its world
     --twice        and build them twice more, in two new folders; fail where the bytes differ
   lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
+  spin [FLAGS]     build the Spin application into target/spin and, where flags are given, serve it on the component host:
+                   --listen 127.0.0.1:3000  --variable NAME=VALUE  (all: cargo xtask spin --help)
   worker           build the Cloudflare Worker into target/worker, and the components for workerd into target/jco
   web              build the page into web/dist
   setup            only set up what is missing
@@ -67,6 +70,12 @@ fn main() -> Result<()> {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
             lambda::build(&toolchain)
+        }
+        "spin" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            spin::build(&toolchain)?;
+            if rest.is_empty() { Ok(()) } else { spin::serve(&rest) }
         }
         "worker" => {
             let toolchain = setup::wasm()?;

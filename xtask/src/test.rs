@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, lambda, setup, web, worker};
+use crate::{components, lambda, setup, spin, web, worker};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -66,6 +66,10 @@ fn run(count: &mut Count) -> Result<()> {
         worker::build(&toolchain)?;
         worker::transpile()
     })?;
+    step("spin", "the Spin application, and the sample for the host's tests", || {
+        spin::build(&toolchain)?;
+        spin::build_sample(&toolchain)
+    })?;
     step("page", "build", || web::build(&toolchain))?;
     // What the tests of determinism run in wasmtime and in Chromium.
     step("core module", "the core as WebAssembly", || {
@@ -90,6 +94,12 @@ fn run(count: &mut Count) -> Result<()> {
     })?;
     step("lambda tests", "the archive behind a runtime API", || {
         counted(cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]), count)
+    })?;
+    step("spin tests", "Spin components on our host", || {
+        // On its own: what it asks of wasmtime is in nothing else that is shipped.
+        let tests = ["test", "--release", "-p", "edge-host", "--features", "spin", "--lib"];
+        let all = cargo(tests.into_iter().chain(["--test", "spin_sample", "--test", "spin_shell"]));
+        counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(
