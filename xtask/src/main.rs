@@ -75,6 +75,7 @@ fn main() -> Result<()> {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
             spin::build(&toolchain)?;
+            spin::build_sample(&toolchain)?;
             if rest.is_empty() { Ok(()) } else { spin::serve(&rest) }
         }
         "worker" => {
