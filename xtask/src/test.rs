@@ -137,7 +137,9 @@ pub fn lint() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()
+    cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    let spin = ["clippy", "--release", "-p", "edge-host", "--features", "spin", "--all-targets"];
+    cargo(spin.into_iter().chain(["--", "-D", "warnings"])).run()
 }
 
 /// What others get of the core: its documentation holds, and it builds without what this workspace turns on.

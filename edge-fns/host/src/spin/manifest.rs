@@ -256,7 +256,7 @@ mod tests {
             refused(&TEXT.replace("component = \"sample\"", "component = \"simple\"")).contains("simple")
         );
         assert!(refused(&TEXT.replace("required = true, ", "")).contains("either"));
-        assert!(refused(&TEXT.replace("token = { req", "Token = { req")).contains("Token"));
+        assert!(refused(&TEXT.replace("origin = {", "Bad = { default = \"\" }\norigin = {")).contains("Bad"));
         // What would be there on Spin and is not here.
         assert!(refused(&TEXT.replace("key_value_stores", "sqlite_databases")).contains("sqlite_databases"));
         assert!(refused(&TEXT.replace("[[trigger.http]]", "[[trigger.redis]]")).contains("redis"));
