@@ -26,7 +26,7 @@ cargo xtask COMMAND
                    STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
   conformance      build the functions for every host, put the same cases to all of them, and write docs/conformance.md
     --record       and before, write the calls that the functions make into the cases
-    --native ONLY  only the functions themselves; only the cases whose "HANDLER: NAME" has ONLY in it
+    --native ONLY  only the functions themselves; only the cases whose HANDLER: NAME has ONLY in it
   bench [--json F] measure the exchange; print a table, write every figure to F
     --flow G       the core runs the golden flow G
   bench core       measure the core's rows, beside other order books and in WebAssembly

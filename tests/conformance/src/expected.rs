@@ -33,7 +33,7 @@ const HEADERS: [&str; 3] = ["content-type", "cache-control", "retry-after"];
 
 impl Answer {
     /// This answer, as a host would give it that gives `like`.
-    pub fn as_told_by(self, like: &Answer, items: &[Item]) -> Answer {
+    pub fn in_the_form_of(self, like: &Answer, items: &[Item]) -> Answer {
         match (self, like) {
             (Answer::Stream(failures), Answer::Settled { .. }) => settled(&failures, items),
             (Answer::Timer(done), Answer::TimerSaid(_)) => {

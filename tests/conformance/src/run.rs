@@ -163,7 +163,7 @@ fn against_model(model: &Outcome, outcome: Outcome) -> Vec<String> {
     let mut found = outcome.wrong;
     for (n, (expected, done)) in model.steps.iter().zip(outcome.steps).enumerate() {
         let at = |what: &str| format!("step {} {what}", n + 1);
-        let answer = expected.answer.clone().as_told_by(&done.answer, expected.given.items());
+        let answer = expected.answer.clone().in_the_form_of(&done.answer, expected.given.items());
         found.extend(exact(&at("answer"), &answer.json(), &done.answer.json()));
         found.extend(exact(&at("calls"), &expected.calls.clone().into(), &done.calls.into()));
     }
