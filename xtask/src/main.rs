@@ -25,6 +25,9 @@ cargo xtask COMMAND
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
                    STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
+  conformance      build the functions for every host, put the same cases to all of them, and write docs/conformance.md
+    --record       and before, write the calls that the functions make into the cases
+    --native ONLY  only the functions themselves; only the cases whose HANDLER: NAME has ONLY in it
   bench [--json F] measure the exchange; print a table, write every figure to F
     --flow G       the core runs the golden flow G
   bench core       measure the core's rows, beside other order books and in WebAssembly
@@ -54,6 +57,18 @@ fn main() -> Result<()> {
     match command.as_str() {
         "up" => up::up(&rest),
         "test" => test::test(),
+        "conformance" => {
+            if !rest.iter().any(|argument| argument == "--native") {
+                let toolchain = setup::wasm()?;
+                setup::npm("web")?;
+                setup::npm(worker::FOLDER)?;
+                // With the components.
+                lambda::build(&toolchain)?;
+                worker::build(&toolchain)?;
+                worker::transpile()?;
+            }
+            test::conformance(&rest.iter().map(String::as_str).collect::<Vec<_>>()).run()
+        }
         "bench" => bench::bench(&rest),
         "fuzz" => fuzz::fuzz(&rest),
         "components" => {

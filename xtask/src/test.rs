@@ -10,7 +10,7 @@ use std::time::Instant;
 const PAGE: [&str; 2] = ["web", "lightweight-charts"];
 
 /// What runs natively. This program's own tests have run by then, as it was built.
-const NATIVE: [&str; 14] = [
+const NATIVE: [&str; 16] = [
     "-p",
     "engine-core",
     "-p",
@@ -23,6 +23,8 @@ const NATIVE: [&str; 14] = [
     "engine-host",
     "-p",
     "system-tests",
+    "-p",
+    "conformance",
     // Off by default: the tests of the shard and its snapshots need it.
     "--features",
     "engine-core/wire",
@@ -101,6 +103,9 @@ fn run(count: &mut Count) -> Result<()> {
         let all = cargo(tests.into_iter().chain(["--test", "spin_sample", "--test", "spin_shell"]));
         counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
     })?;
+    step("conformance", "the same cases to every host of the functions", || {
+        counted(conformance(&["--check"]), count)
+    })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(
             cargo(PAGE.iter().fold(vec!["test", "--lib"], |mut all, name| {
@@ -148,6 +153,12 @@ fn core_alone() -> Result<()> {
         .env("RUSTDOCFLAGS", "-Dwarnings")
         .run()?;
     cargo(["check", "-p", "engine-core", "--no-default-features"]).run()
+}
+
+/// The program that puts the cases to the hosts, which are built.
+pub fn conformance(arguments: &[&str]) -> Step {
+    let run = ["run", "-q", "--release", "-p", "conformance", "--"];
+    cargo(run.into_iter().chain(arguments.iter().copied()))
 }
 
 /// Runs a test command and adds what it counted.
