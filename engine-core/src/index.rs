@@ -28,18 +28,20 @@ struct Page([u32; IDS as usize]);
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 struct Entry {
-    /// The ids of its pages, divided by their number.
+    /// The ids of its pages, divided by their number; [`NO_GROUP`] where the entry is free.
     group: u64,
-    /// [`NONE`] where there is none; the entry is free where there is no page at all.
+    /// [`NONE`] where there is none.
     pages: [u32; PAGES as usize],
 }
 
-const FREE: Entry = Entry { group: 0, pages: [NONE; PAGES as usize] };
+/// No id is in it.
+const NO_GROUP: u64 = u64::MAX;
+const FREE: Entry = Entry { group: NO_GROUP, pages: [NONE; PAGES as usize] };
 
 impl Entry {
     #[inline]
     fn is_free(&self) -> bool {
-        self.pages.iter().fold(NONE, |all, &page| all & page) == NONE
+        self.group == NO_GROUP
     }
 }
 
@@ -199,7 +201,7 @@ impl IdIndex {
         let mut hole = self.place(number / PAGES);
         let entry = &mut self.table[hole];
         entry.pages[(number % PAGES) as usize] = NONE;
-        if !entry.is_free() {
+        if entry.pages != FREE.pages {
             return;
         }
         self.entries -= 1;
