@@ -5,6 +5,8 @@ pub mod backoff;
 pub mod book;
 pub mod candles;
 pub mod clock;
+#[cfg(test)]
+pub mod indicators;
 pub mod message;
 pub mod order;
 pub mod session;

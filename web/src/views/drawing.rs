@@ -34,10 +34,11 @@ impl Drawing {
                 kind: Some(PriceFormatKind::Price),
                 precision: Some(0),
                 min_move: Some(1.0),
+                ..PriceFormat::default()
             }),
             ..CandlestickOptions::default()
         })?;
-        candles.apply_scale_options(&margins(0.08, 0.24));
+        candles.price_scale().apply_options(&margins(0.08, 0.24));
         let volumes = chart.add_histogram(&HistogramOptions {
             price_scale_id: Some(String::new()),
             price_format: Some(PriceFormat { kind: Some(PriceFormatKind::Volume), ..PriceFormat::default() }),
@@ -45,7 +46,7 @@ impl Drawing {
             last_value_visible: Some(false),
             ..HistogramOptions::default()
         })?;
-        volumes.apply_scale_options(&margins(0.82, 0.0));
+        volumes.price_scale().apply_options(&margins(0.82, 0.0));
         let colors = Colors { up_volume: String::new(), down_volume: String::new() };
         let mut drawing = Drawing { chart, candles, volumes, colors, day_offset_s };
         drawing.speak(lang);
@@ -68,6 +69,7 @@ impl Drawing {
                 locale: Some(lang.locale().into()),
                 date_format: Some("yyyy-MM-dd".into()),
                 price_formatter: Some(PriceFormatter::new(|price| group(price.max(0.0) as u64))),
+                ..LocalizationOptions::default()
             }),
             ..ChartOptions::default()
         });
@@ -97,7 +99,9 @@ impl Drawing {
     /// Tells the open time of the candle under the crosshair.
     pub fn on_crosshair(&self, mut handler: impl FnMut(Option<u64>) + 'static) {
         let offset = self.day_offset_s;
-        self.chart.on_crosshair_move(move |time| handler(time.map(|time| time.saturating_sub(offset))));
+        self.chart
+            .on_crosshair_move(move |event| handler(event.time().map(|time| time.saturating_sub(offset))))
+            .forever();
     }
 
     fn bar(&self, candle: &Candle) -> Bar {
@@ -110,32 +114,34 @@ impl Drawing {
         }
     }
 
-    fn column(&self, candle: &Candle) -> Column<'_> {
+    fn column(&self, candle: &Candle) -> Value<'_> {
         let fell = candle.close < candle.open;
         let color = if fell { &self.colors.down_volume } else { &self.colors.up_volume };
-        Column { time: candle.time + self.day_offset_s, value: candle.volume as f64, color: Some(color) }
+        Value { time: candle.time + self.day_offset_s, value: Some(candle.volume as f64), color: Some(color) }
     }
 }
 
 fn chart_options() -> ChartOptions {
-    let line = |name: &str| Some(LineOptions { color: Some(style_value(name)), ..LineOptions::default() });
+    let line =
+        |name: &str| Some(GridLineOptions { color: Some(style_value(name)), ..GridLineOptions::default() });
     let crosshair = || {
-        Some(LineOptions {
+        Some(CrosshairLineOptions {
             color: Some(style_value("--muted")),
             label_background_color: Some(style_value("--raised")),
             style: Some(LineStyle::Dashed),
-            ..LineOptions::default()
+            ..CrosshairLineOptions::default()
         })
     };
     let border = Some(style_value("--line"));
     ChartOptions {
         auto_size: Some(true),
         layout: Some(LayoutOptions {
-            background: Some(SolidColor("transparent".into())),
+            background: Some(Background::Solid("transparent".into())),
             text_color: Some(style_value("--muted")),
             font_size: Some(11),
             font_family: Some(style_value("--font")),
             attribution_logo: Some(true),
+            ..LayoutOptions::default()
         }),
         grid: Some(GridOptions { vertical: line("--grid"), horizontal: line("--grid") }),
         crosshair: Some(CrosshairOptions {
@@ -153,8 +159,9 @@ fn chart_options() -> ChartOptions {
             seconds_visible: Some(false),
             bar_spacing: Some(CANDLE_WIDTH),
             right_offset: Some(6.0),
+            ..TimeScaleOptions::default()
         }),
-        localization: None,
+        ..ChartOptions::default()
     }
 }
 
