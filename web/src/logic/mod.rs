@@ -5,9 +5,10 @@ pub mod backoff;
 pub mod book;
 pub mod candles;
 pub mod clock;
-#[cfg(test)]
+pub mod fills;
 pub mod indicators;
 pub mod message;
+pub mod moves;
 pub mod order;
 pub mod session;
 pub mod tape;

@@ -1,6 +1,6 @@
 //! An indicator at work on a chart.
 
-use super::{Bollinger, Ema, Kind, Ma, Macd, Rsi, Running, Scaled, Setting, Values, Vwap};
+use super::{Bollinger, Ema, Kind, Ma, Macd, Rsi, Running, Setting, Values, Vwap};
 use engine_core::candle::Candle;
 
 /// The values of all lines of a setting at one candle.
@@ -78,9 +78,4 @@ impl Study {
             Work::Macd(macd) => macd.update(candle),
         }
     }
-}
-
-/// A value as a chart draws it.
-pub fn drawn(value: Scaled) -> f64 {
-    value as f64 / super::SCALE as f64
 }
