@@ -66,7 +66,10 @@ fn run(count: &mut Count) -> Result<()> {
         worker::build(&toolchain)?;
         worker::transpile()
     })?;
-    step("page", "build", || web::build(&toolchain))?;
+    step("page", "build", || {
+        web::build(&toolchain)?;
+        web::build_checks(&toolchain)
+    })?;
     // What the tests of determinism run in wasmtime and in Chromium.
     step("core module", "the core as WebAssembly", || {
         toolchain.cargo(&["build", "--release", "-p", "engine-core", "--example", "state_hash_wasm"]).run()

@@ -123,7 +123,7 @@ mod tests {
         let fills = later.of("TEST", orders.newest_first());
         assert_eq!(
             fills.iter().map(|fill| (fill.price, fill.quantity)).collect::<Vec<_>>(),
-            [(110, 3), (100, 4)]
+            [(100, 4), (110, 3)]
         );
     }
 
