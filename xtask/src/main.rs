@@ -36,6 +36,7 @@ cargo xtask COMMAND
   lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
   worker           build the Cloudflare Worker into target/worker, and the components for workerd into target/jco
   web              build the page into web/dist
+    --checks       and what the browser test of the chart's binding loads
   setup            only set up what is missing
   fmt              format the code
   lint             check format, clippy and, where it is installed, cargo deny
@@ -79,7 +80,8 @@ fn main() -> Result<()> {
         "web" => {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
-            web::build(&toolchain)
+            web::build(&toolchain)?;
+            if rest.iter().any(|given| given == "--checks") { web::build_checks(&toolchain) } else { Ok(()) }
         }
         "setup" => {
             setup::wasm()?;

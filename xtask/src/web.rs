@@ -85,7 +85,9 @@ fn bind(files: &mut Files) -> Result<()> {
 /// What the browser test of the chart's binding loads.
 pub fn build_checks(toolchain: &WasmToolchain) -> Result<()> {
     check_version()?;
-    toolchain.cargo(&["build", "-p", "lightweight-charts", "--example", "checks", "--profile", "web"]).run()?;
+    toolchain
+        .cargo(&["build", "-p", "lightweight-charts", "--example", "checks", "--profile", "web"])
+        .run()?;
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
     bindgen.input_path(CHECKS).out_name("checks").web(true)?.typescript(false);
     bindgen.generate(Path::new("target/wasm/chart-checks"))

@@ -17,7 +17,7 @@ pub struct Study {
 
 #[derive(Clone, Debug)]
 enum Work {
-    Ma([Running<Ma>; 3]),
+    Ma(Box<[Running<Ma>; 3]>),
     Ema([Running<Ema>; 2]),
     Bollinger(Running<Bollinger>),
     Vwap(Running<Vwap>),
@@ -29,7 +29,9 @@ impl Work {
     fn new(setting: &Setting, day_offset_s: u64) -> Work {
         let [first, second, third] = setting.numbers;
         match setting.kind {
-            Kind::Ma => Work::Ma([first, second, third].map(|period| Running::new(Ma::new(period)))),
+            Kind::Ma => {
+                Work::Ma(Box::new([first, second, third].map(|period| Running::new(Ma::new(period)))))
+            }
             Kind::Ema => Work::Ema([first, second].map(|period| Running::new(Ema::new(period)))),
             Kind::Bollinger => Work::Bollinger(Running::new(Bollinger::new(first, second))),
             Kind::Vwap => Work::Vwap(Running::new(Vwap::new(day_offset_s))),
@@ -64,7 +66,8 @@ impl Study {
     pub fn update(&mut self, candle: &Candle) -> Option<Figures> {
         let first = |values: Option<Values>| values.map(|values| values[0]);
         match &mut self.running {
-            Work::Ma([short, middle, long]) => {
+            Work::Ma(averages) => {
+                let [short, middle, long] = averages.as_mut();
                 let [short, middle, long] = [short, middle, long].map(|ma| first(ma.update(candle)));
                 Some([short?, middle?, long?])
             }

@@ -38,6 +38,7 @@ pub fn ChartPanel() -> impl IntoView {
     let picture: Handle = StoredValue::new_local(None);
     let signs = Signs::new();
     draw(container, picture, signs);
+    tell(container, signs);
     let with = move |act: &dyn Fn(&Picture)| picture.with_value(|picture| picture.as_ref().map(act));
     let key = move |event: KeyboardEvent| {
         match event.key().as_str() {
@@ -66,14 +67,7 @@ pub fn ChartPanel() -> impl IntoView {
             <div class="stage" class:blank=move || market.shown.get().0 == 0
                 on:pointermove=move |event| if event.buttons() != 0 { signs.place() } on:wheel=move |_| signs.place()>
                 <Legend read=signs.read/>
-                <div class="chart" data-testid="chart" role="group" node_ref=container tabindex="0" on:keydown=key
-                    aria-label=move || format!("{} {} {}", market.symbol.get(), ui.t(Text::Chart)(), market.interval.get().as_str())
-                    aria-busy=move || market.loading_older.get().to_string()
-                    data-interval=move || market.interval.get().as_str()
-                    data-candles=move || market.shown.get().0
-                    data-last-close=move || market.shown.get().1.map(|candle| candle.close)
-                    data-sight=move || signs.sight.get().map(|(from, to)| format!("{from},{to}"))
-                    data-markers=move || signs.markers.get()>
+                <div class="chart" data-testid="chart" role="group" node_ref=container tabindex="0" on:keydown=key>
                 </div>
                 <OrderLines picture placed=signs.placed/>
             </div>
@@ -145,6 +139,30 @@ impl Signs {
             });
         }
     }
+}
+
+/// Says in attributes what the picture shows: for screen readers, and for tests. One effect for all of them: each
+/// attribute with one of its own would weigh a kilobyte.
+fn tell(container: NodeRef<html::Div>, signs: Signs) {
+    let App { ui, market, .. } = App::get();
+    Effect::new(move || {
+        let Some(place) = container.get() else { return };
+        let set = |name: &str, value: String| {
+            // A valid attribute name: it cannot fail.
+            let _ = place.set_attribute(name, &value);
+        };
+        let interval = market.interval.get().as_str();
+        let (count, newest) = market.shown.get();
+        let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let sight = signs.sight.get().map(|(from, to)| format!("{from},{to}"));
+        set("aria-label", format!("{} {} {interval}", market.symbol.get(), Text::Chart.of(ui.lang.get())));
+        set("aria-busy", market.loading_older.get().to_string());
+        set("data-interval", interval.into());
+        set("data-candles", count.to_string());
+        set("data-last-close", text(newest.map(|candle| candle.close)));
+        set("data-sight", sight.unwrap_or_default());
+        set("data-markers", signs.markers.get().to_string());
+    });
 }
 
 /// Keeps the picture at what the stores say. A picture that fails is left as it is: the page goes on.
@@ -246,12 +264,17 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
     });
     Effect::new(move || {
         let tail = market.tail.get();
+        let mut followed = false;
         picture.update_value(|picture| {
             if let Some(picture) = picture {
                 // What could not be drawn is in the next whole drawing.
-                let _ = picture.go_on(&tail);
+                followed = picture.go_on(&tail).unwrap_or(false);
             }
         });
+        if followed {
+            // A fill may have been told before its candle was.
+            show_fills();
+        }
         read();
         signs.place();
     });
@@ -263,7 +286,8 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
     Effect::new(move || {
         made.track();
         let symbol = market.symbol.get();
-        let lang = ui.lang.get();
+        // Colours follow the language.
+        ui.lang.track();
         let moves = account.moves.get();
         let lines: Vec<_> = account.open.with(|open| {
             let line = |cell: &crate::stores::OrderCell| {
@@ -274,7 +298,7 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
         picture.update_value(|picture| {
             if let Some(picture) = picture {
                 // An order whose line cannot be drawn is still in the list of orders.
-                let _ = picture.show_orders(&lines, lang);
+                let _ = picture.show_orders(&lines);
             }
         });
         signs.place();

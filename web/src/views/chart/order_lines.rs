@@ -15,6 +15,8 @@ use leptos::{html, prelude::*};
 
 /// Ticks of an arrow key with Shift, and of the page keys.
 const STRIDE: i64 = 10;
+/// Pixels between a handle and the price scale.
+const RIGHT_GAP: f64 = 12.0;
 
 /// Where an order is drawn; `None` for one that has no price of its own.
 pub fn line(order: &Order, symbol: &str, moves: &Moves) -> Option<OrderLine> {
@@ -55,16 +57,6 @@ fn LineHandle(cell: OrderCell, picture: Handle, placed: RwSignal<u32>) -> impl I
     let price = Memo::new(move |_| {
         moving.get().map(|moving| moving.price).or_else(|| order.with(Order::limit)).unwrap_or(0)
     });
-    let y = Memo::new(move |_| {
-        placed.track();
-        picture.with_value(|picture| picture.as_ref()?.y_of(price.get()))
-    });
-    let right = move || {
-        placed.track();
-        let width =
-            picture.with_value(|picture| picture.as_ref().map_or(0.0, |picture| picture.scale_width()));
-        format!("{}px", width + 64.0)
-    };
     let hold = move |price: u64| {
         id.with_value(|id| {
             account.moves.update(|moves| {
@@ -145,22 +137,46 @@ fn LineHandle(cell: OrderCell, picture: Handle, placed: RwSignal<u32>) -> impl I
         event.stop_propagation();
         hold(step(price.get_untracked(), ticks));
     };
-    let side = move || order.with(|order| order.side);
-    let words = move || {
-        let side = if side() == Side::Buy { Text::Buy } else { Text::Sell }.of(ui.lang.get());
-        format!("{side} {} @ {}", group(order.with(|order| order.remaining)), group(price.get()))
-    };
+    // One effect for all that changes: an attribute with one of its own weighs a kilobyte.
+    Effect::new(move || {
+        placed.track();
+        let Some(place) = place.get() else { return };
+        let price = price.get();
+        let (y, scale) = picture.with_value(|picture| match picture {
+            Some(picture) => (picture.y_of(price), picture.scale_width()),
+            None => (None, 0.0),
+        });
+        let (side, remaining) = order.with(|order| (order.side, order.remaining));
+        let lang = ui.lang.get();
+        let side_text = if side == Side::Buy { Text::Buy } else { Text::Sell }.of(lang);
+        let words = format!("{side_text} {} @ {}", group(remaining), group(price));
+        let moving = moving.get();
+        let is_sent = moving.is_some_and(|moving| moving.sent);
+        let hidden = if y.is_none() { "visibility:hidden;" } else { "" };
+        let y = y.unwrap_or(0.0).round() as i64;
+        let right = (scale + RIGHT_GAP).round() as i64;
+        for (name, value) in [
+            (
+                "class",
+                format!("order-line {}{}", side.class(), if moving.is_some() { " moving" } else { "" }),
+            ),
+            ("style", format!("{hidden}right:{right}px;transform:translateY({y}px)")),
+            ("title", Text::MoveHint.of(lang).into()),
+            ("aria-label", format!("{}: {words}", Text::MoveOrder.of(lang))),
+            ("aria-valuenow", price.to_string()),
+            ("aria-busy", is_sent.to_string()),
+            ("data-price", price.to_string()),
+        ] {
+            // A valid attribute name: it cannot fail.
+            let _ = place.set_attribute(name, &value);
+        }
+        let _ = place.set_attribute("aria-valuetext", &words);
+        place.set_inner_text(&words);
+    });
     view! {
-        <div class=move || format!("order-line {}", side().class()) node_ref=place tabindex="0" role="slider"
-            aria-orientation="vertical" aria-valuemin="1" aria-valuenow=price aria-valuetext=words
-            aria-label=move || format!("{}: {}", ui.t(Text::MoveOrder)(), words()) title=ui.t(Text::MoveHint)
-            data-testid=format!("order-line-{}", cell.id) data-price=price class:moving=move || moving.get().is_some()
-            aria-busy=move || moving.get().is_some_and(|moving| moving.sent).to_string()
-            hidden=move || y.get().is_none() style:right=right
-            style:transform=move || format!("translateY({:.1}px)", y.get().unwrap_or(0.0))
+        <div node_ref=place tabindex="0" role="slider" aria-orientation="vertical" aria-valuemin="1"
+            data-testid=format!("order-line-{}", cell.id)
             on:pointerdown=grab on:pointermove=drag on:pointerup=drop_it on:pointercancel=lose
-            on:blur=move |_| if !dragging.get_value() { release() } on:keydown=key>
-            <span aria-hidden="true">"⇕"</span> <span class="num">{words}</span>
-        </div>
+            on:blur=move |_| if !dragging.get_value() { release() } on:keydown=key></div>
     }
 }

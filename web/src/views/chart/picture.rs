@@ -17,7 +17,7 @@ use web_sys::HtmlElement;
 /// Pixels a candle, gap included.
 const CANDLE_WIDTH: f64 = 8.0;
 /// Of the height that the panes below the candles take each, against one for the candles.
-const PANE_SHARE: f64 = 0.28;
+const PANE_SHARE: f64 = 0.36;
 
 pub struct Picture {
     chart: Chart,
@@ -132,8 +132,9 @@ impl Picture {
         Ok(())
     }
 
-    /// Goes on at the end; candles from before it are in the next whole drawing.
-    pub fn go_on(&mut self, tail: &[Candle]) -> Result<(), JsValue> {
+    /// Goes on at the end; candles from before it are in the next whole drawing. Answers whether there are new ones.
+    pub fn go_on(&mut self, tail: &[Candle]) -> Result<bool, JsValue> {
+        let before = self.drawn.len();
         for candle in tail {
             if !self.candles.update(&self.bar(candle))? {
                 continue;
@@ -146,7 +147,7 @@ impl Picture {
                 self.drawn.push(candle.time);
             }
         }
-        Ok(())
+        Ok(self.drawn.len() > before)
     }
 
     /// Takes over which indicators are wanted, and draws them.
@@ -178,11 +179,10 @@ impl Picture {
         self.studies.iter().filter_map(|study| Some((study.setting(), study.figures(place)?))).collect()
     }
 
-    /// The lines of the user's orders: as given, and no others.
-    pub fn show_orders(&mut self, orders: &[OrderLine], lang: Lang) -> Result<(), JsValue> {
+    /// The lines of the user's orders: as given, and no others. What they are is told by their handles.
+    pub fn show_orders(&mut self, orders: &[OrderLine]) -> Result<(), JsValue> {
         self.lines.retain(|id, _| orders.iter().any(|order| order.id == *id));
         for order in orders {
-            let side = if order.side == Side::Buy { Text::Buy } else { Text::Sell };
             let color = if order.side == Side::Buy { &self.colors.up } else { &self.colors.down };
             let options = PriceLineOptions {
                 id: Some(order.id.clone()),
@@ -191,7 +191,6 @@ impl Picture {
                 width: Some(1),
                 style: Some(if order.is_moving { LineStyle::Dotted } else { LineStyle::Dashed }),
                 axis_label_visible: Some(true),
-                title: Some(side.of(lang).into()),
                 ..PriceLineOptions::default()
             };
             match self.lines.get(&order.id) {

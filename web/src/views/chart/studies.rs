@@ -18,6 +18,8 @@ pub const fn color(kind: Kind, line: usize) -> &'static str {
     colors[line]
 }
 
+const OVERBOUGHT_OVERSOLD: [f64; 2] = [70.0, 30.0];
+
 enum Line {
     Curve(LineSeries),
     Columns(HistogramSeries),
@@ -26,6 +28,8 @@ enum Line {
 pub struct StudyLines {
     study: Study,
     lines: Vec<Line>,
+    /// Levels that the indicator is read against.
+    _guides: Vec<PriceLine>,
     /// What it shows at every drawn candle.
     figures: Vec<Figures>,
     newest: u64,
@@ -42,7 +46,20 @@ impl StudyLines {
                 Line::Curve(chart.add_series(&curve(setting.kind, number), pane)?)
             });
         }
-        Ok(StudyLines { study, lines, figures: Vec::new(), newest: 0 })
+        let mut guides = Vec::new();
+        if let (Kind::Rsi, Some(Line::Curve(series))) = (setting.kind, lines.first()) {
+            for level in OVERBOUGHT_OVERSOLD {
+                guides.push(series.create_price_line(&PriceLineOptions {
+                    price: Some(level),
+                    color: Some("#7a8494".into()),
+                    width: Some(1),
+                    style: Some(LineStyle::Dotted),
+                    axis_label_visible: Some(false),
+                    ..PriceLineOptions::default()
+                })?);
+            }
+        }
+        Ok(StudyLines { study, lines, _guides: guides, figures: Vec::new(), newest: 0 })
     }
 
     pub fn setting(&self) -> Setting {
