@@ -31,7 +31,7 @@ before(async () => {
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.evaluate(async () => {
     window.checks = await import('./checks.js');
-    await window.checks.default();
+    await window.checks.default({ module_or_path: './checks_bg.wasm' });
     window.place = () => {
       const place = document.createElement('div');
       place.style = 'width:600px;height:300px';

@@ -60,9 +60,10 @@ impl Chart {
         self.raw.apply_options(&options.to_js());
     }
 
-    /// In CSS pixels. Not needed with [`ChartOptions::auto_size`].
-    pub fn resize(&self, width: f64, height: f64) {
-        self.raw.resize(width, height, false);
+    /// In CSS pixels. Not needed with [`ChartOptions::auto_size`]. `at_once`: it is drawn before this returns, not in the
+    /// browser's next frame.
+    pub fn resize(&self, width: f64, height: f64, at_once: bool) {
+        self.raw.resize(width, height, at_once);
     }
 
     /// Whether the chart follows its container's size: asked for, and supported by the browser.

@@ -180,7 +180,7 @@ impl<K: SeriesKind> Series<K> {
         Ok(())
     }
 
-    /// Number of points.
+    /// Number of points; gaps are none.
     pub fn len(&self) -> usize {
         self.raw.data().length() as usize
     }

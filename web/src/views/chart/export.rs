@@ -20,5 +20,9 @@ pub fn save(picture: &Picture, title: &str, name: &str) -> Result<(), JsValue> {
     context.set_fill_style_str(&style_value("--text"));
     context.set_font(&format!("600 {}px {}", 13.0 * ratio, style_value("--font")));
     context.fill_text(title, 14.0 * ratio, 24.0 * ratio)?;
+    // The logo is an element of the page: on the picture the attribution is text.
+    context.set_fill_style_str(&style_value("--dim"));
+    context.set_font(&format!("{}px {}", 10.0 * ratio, style_value("--font")));
+    context.fill_text("TradingView Lightweight Charts™", 14.0 * ratio, 40.0 * ratio)?;
     download(&canvas.to_data_url_with_type("image/png")?, name)
 }

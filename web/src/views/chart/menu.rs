@@ -25,7 +25,7 @@ pub fn IndicatorMenu() -> impl IntoView {
     let count = move || ui.indicators.with(|settings| settings.all().iter().filter(|one| one.on).count());
     view! {
         <div class="menu" on:keydown=close>
-            <button type="button" node_ref=button class="quiet" data-testid="indicators-open" aria-controls="indicators"
+            <button type="button" node_ref=button class="quiet" data-testid="indicators-open" aria-controls="indicators" aria-label=ui.t(Text::Indicators)
                 aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
                 <i class="fx" aria-hidden="true">"ƒ"</i> <span class="word">{ui.t(Text::Indicators)}</span> " "
                 <i class="count num">{count}</i>
