@@ -155,11 +155,8 @@ test('indicators are chosen, set, remembered, and told in the legend', async () 
   await page.context().close();
 });
 
-test('the moving average is the mean of the last closes', async () => {
+test('the legend follows the crosshair', async () => {
   const page = await open();
-  await page.getByTestId('interval-1d').click();
-  await until('days are shown', async () => (await page.chart.getAttribute('data-interval')) === '1d');
-  await page.getByTestId('interval-1m').click();
   const box = await page.chart.boundingBox();
   await page.mouse.move(box.x + box.width / 2, box.y + box.height / 3);
   const legend = page.getByTestId('legend');
@@ -242,7 +239,7 @@ test('an order is dragged to another price, let go by Escape, and brought back w
   await page.context().close();
 });
 
-test('a move that the engine refuses brings the order back, with the reason', async () => {
+test('a move that the exchange refuses brings the order back, and the page says so', async () => {
   const page = await open('emma');
   const { id, handle } = await rested(page, 'emma', 'BUY', 970);
   await handle.focus();
