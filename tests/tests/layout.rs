@@ -7,18 +7,21 @@ use std::process::Command;
 use system_tests::repository;
 
 /// What each crate may use of ours. A crate that is new here has to be placed.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("engine-core", &[]),
     ("edge-fns", &["engine-core"]),
     ("edge-component", &["edge-fns"]),
     ("edge-host", &["edge-fns"]),
     ("edge-lambda", &["edge-fns", "edge-host", "engine-core"]),
+    ("edge-spin", &["edge-fns"]),
     ("edge-worker", &["edge-fns"]),
     ("streamer", &["edge-fns", "engine-core"]),
     ("engine-host", &["edge-fns", "edge-host", "engine-core", "streamer"]),
     ("lightweight-charts", &[]),
     ("web", &["engine-core", "lightweight-charts"]),
     ("system-tests", &[]),
+    ("spin-sample", &[]),
+    ("conformance", &["edge-fns", "edge-host", "engine-core"]),
     ("xtask", &[]),
 ];
 
