@@ -124,6 +124,12 @@ pub async fn cancel(account: Account, id: &str) -> Result<(), Failure> {
     call(account, Method::Delete, &format!("/orders/{id}"), None).await.map(drop)
 }
 
+/// Asks for another price of an open order.
+pub async fn replace(account: Account, id: &str, price: u64) -> Result<(), Failure> {
+    let body = format!(r#"{{"price":{price}}}"#);
+    call(account, Method::Patch, &format!("/orders/{id}"), Some(&body)).await.map(drop)
+}
+
 /// A call in nobody's name.
 pub async fn open_call(method: Method, path: &str, body: Option<&str>) -> Result<Answer, Failure> {
     checked(http::send(method, path, None, body).await)

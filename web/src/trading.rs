@@ -90,11 +90,35 @@ pub fn load_history(app: App) {
     spawn_local(async move {
         match api::chart(&symbol, interval, None).await {
             Ok(history) if app.market.symbol.with_untracked(|chosen| *chosen == symbol) => {
-                app.market.load_history(interval, history);
+                let complete = history.len() < api::CHART_LIMIT;
+                app.market.load_history(interval, history, complete);
             }
             Ok(_) => {}
             Err(failure) => told_load(app, "chart", Text::LoadFailed, &failure),
         }
+    });
+}
+
+/// Candles from before those that the chart shows: one page, and one at a time.
+pub fn load_older(app: App) {
+    let Some(before) = app.market.older_than() else { return };
+    if app.market.loading_older.get_untracked() {
+        return;
+    }
+    app.market.loading_older.set(true);
+    let symbol = app.market.symbol.get_untracked();
+    let interval = app.market.interval.get_untracked();
+    spawn_local(async move {
+        let answer = api::chart(&symbol, interval, Some(before)).await;
+        match answer {
+            Ok(older) if app.market.symbol.with_untracked(|chosen| *chosen == symbol) => {
+                let complete = older.len() < api::CHART_LIMIT;
+                app.market.load_older(interval, older, complete);
+            }
+            Ok(_) => {}
+            Err(failure) => told_load(app, "chart", Text::LoadFailed, &failure),
+        }
+        app.market.loading_older.set(false);
     });
 }
 
@@ -246,9 +270,28 @@ pub fn cancel(app: App, id: String) {
     });
 }
 
+/// Moves an open order to another price. Until the exchange has answered it is shown there; a refusal brings it back.
+pub fn move_order(app: App, id: String, price: u64) {
+    app.account.moves.update(|moves| moves.send(&id, price));
+    spawn_local(async move {
+        if let Err(failure) = api::replace(app.account, &id, price).await {
+            app.account.moves.update(|moves| moves.end(&id));
+            told(app, &id, Text::MoveRefused, &failure);
+            // It may have changed or ended without the page having heard of it.
+            if let Ok(row) = api::order(app.account, &id).await {
+                app.account.rows(vec![row]);
+            }
+        }
+    });
+}
+
 /// A live message about one of the user's orders.
 pub fn on_order(app: App, message: &OrderMessage) {
     let Some((news, order)) = app.account.message(message) else { return };
+    let ended = order.as_ref().is_none_or(|order| !order.status.is_open());
+    if ended || matches!(news, News::Replaced | News::ReplaceRejected) {
+        app.account.moves.update(|moves| moves.end(&message.id));
+    }
     load_balances_soon(app);
     let (title, mood) = match news {
         News::Accepted => (Text::NewsAccepted, Mood::Neutral),

@@ -42,6 +42,7 @@ cargo xtask COMMAND
                    --listen 127.0.0.1:3000  --variable NAME=VALUE  (all: cargo xtask spin --help)
   worker           build the Cloudflare Worker into target/worker, and the components for workerd into target/jco
   web              build the page into web/dist
+    --checks       and what the browser test of the chart's binding loads
   setup            only set up what is missing
   fmt              format the code
   lint             check format, clippy and, where it is installed, cargo deny
@@ -104,7 +105,8 @@ fn main() -> Result<()> {
         "web" => {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
-            web::build(&toolchain)
+            web::build(&toolchain)?;
+            if rest.iter().any(|given| given == "--checks") { web::build_checks(&toolchain) } else { Ok(()) }
         }
         "setup" => {
             setup::wasm()?;

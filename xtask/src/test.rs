@@ -72,7 +72,10 @@ fn run(count: &mut Count) -> Result<()> {
         spin::build(&toolchain)?;
         spin::build_sample(&toolchain)
     })?;
-    step("page", "build", || web::build(&toolchain))?;
+    step("page", "build", || {
+        web::build(&toolchain)?;
+        web::build_checks(&toolchain)
+    })?;
     // What the tests of determinism run in wasmtime and in Chromium.
     step("core module", "the core as WebAssembly", || {
         toolchain.cargo(&["build", "--release", "-p", "engine-core", "--example", "state_hash_wasm"]).run()

@@ -12,6 +12,7 @@ pub const DIST: &str = "web/dist";
 const STATIC: &str = "web/static";
 const MODULE: &str = "target/wasm/wasm32-unknown-unknown/web/web.wasm";
 const CHART: &str = "web/node_modules/lightweight-charts/dist/lightweight-charts.standalone.production.mjs";
+const CHECKS: &str = "target/wasm/wasm32-unknown-unknown/web/examples/checks.wasm";
 /// What the first load of the page may weigh after brotli, everything counted.
 const BUDGET: usize = 350 << 10;
 /// What the page is made of.
@@ -79,6 +80,17 @@ fn bind(files: &mut Files) -> Result<()> {
         read_folder(folder, &snippets, files)?;
     }
     Ok(())
+}
+
+/// What the browser test of the chart's binding loads.
+pub fn build_checks(toolchain: &WasmToolchain) -> Result<()> {
+    check_version()?;
+    toolchain
+        .cargo(&["build", "-p", "lightweight-charts", "--example", "checks", "--profile", "web"])
+        .run()?;
+    let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
+    bindgen.input_path(CHECKS).out_name("checks").web(true)?.typescript(false);
+    bindgen.generate(Path::new("target/wasm/chart-checks"))
 }
 
 /// Makes a module smaller.

@@ -48,6 +48,26 @@ texts! {
     LowShort: "저", "L";
     CloseShort: "종", "C";
     VolumeShort: "량", "V";
+    Interval: "봉 주기", "Interval";
+    Indicators: "지표", "Indicators";
+    UsualNumbers: "기본값으로", "Usual numbers";
+    Period: "기간", "Period";
+    FastPeriod: "단기", "Fast";
+    SlowPeriod: "장기", "Slow";
+    SignalPeriod: "시그널", "Signal";
+    BandWidth: "폭 (표준편차 × 0.1)", "Width (tenths of a deviation)";
+    NameMa: "이동평균", "Moving averages";
+    NameEma: "지수이동평균", "Exponential averages";
+    NameBollinger: "볼린저 밴드", "Bollinger bands";
+    NameVwap: "거래량 가중 평균", "Volume-weighted price";
+    NameRsi: "상대강도지수", "Relative strength";
+    NameMacd: "이동평균 수렴·확산", "Convergence";
+    ToNewest: "최신 봉으로", "To the newest candle";
+    SavePicture: "차트를 PNG로 저장", "Save the chart as PNG";
+    SaveFailed: "차트를 저장하지 못했습니다", "The chart could not be saved";
+    MoveOrder: "주문 가격 정정", "Move the order";
+    MoveHint: "끌어서 정정 · 방향키와 Enter · Esc 취소", "Drag to amend · arrow keys and Enter · Esc lets go";
+    MoveRefused: "정정 실패", "Amendment refused";
     NoCandles: "아직 체결이 없습니다", "Nothing has traded yet";
 
     // Order form

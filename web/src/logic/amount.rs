@@ -1,6 +1,7 @@
 //! Amounts as people write and read them. All amounts are integers; nothing here computes with floating point except
 //! where the wire itself speaks of percent.
 
+use super::indicators::{SCALE, Scaled};
 use crate::i18n::Lang;
 
 /// The largest amount that a request may carry: what a JavaScript number holds exactly.
@@ -47,6 +48,17 @@ pub fn percent(change: f64) -> String {
     };
     let hundredths = hundredths.unsigned_abs();
     format!("{sign}{}.{:02}%", group(hundredths / 100), hundredths % 100)
+}
+
+/// An indicator's value with one to four digits behind the point: `1,234.5`, `-0.25`. Rounds halves away from zero.
+pub fn decimal(value: Scaled, digits: u32) -> String {
+    let unit = SCALE.unsigned_abs() / 10u128.pow(digits.clamp(1, 4));
+    let rounded = (value.unsigned_abs() + unit / 2) / unit;
+    let per_whole = SCALE.unsigned_abs() / unit;
+    let (whole, part) = (rounded / per_whole, rounded % per_whole);
+    let sign = if value < 0 && rounded > 0 { "-" } else { "" };
+    let width = digits.clamp(1, 4) as usize;
+    format!("{sign}{}.{part:0width$}", group(u64::try_from(whole).unwrap_or(u64::MAX)))
 }
 
 /// Where a change points, for colours and arrows.
@@ -158,6 +170,15 @@ mod tests {
         assert_eq!(percent(1234.5), "+1,234.50%");
         assert_eq!(Direction::of_change(-0.001), Direction::Flat);
         assert_eq!(Direction::of_change(-0.01), Direction::Down);
+    }
+
+    #[test]
+    fn indicators_have_digits() {
+        assert_eq!(decimal(12_345_678, 1), "1,234.6");
+        assert_eq!(decimal(-2_500, 2), "-0.25");
+        assert_eq!(decimal(-4, 2), "0.00");
+        assert_eq!(decimal(99_996, 3), "10.000");
+        assert_eq!(decimal(1, 4), "0.0001");
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub enum Change {
     All,
 }
 
+/// Candles that are kept at most: beyond, a chart is no longer fluent.
+const MOST_SHOWN: usize = 20_000;
+
 #[derive(Clone, Debug)]
 pub struct Candles {
     interval: Interval,
@@ -24,6 +27,8 @@ pub struct Candles {
     minutes_from: Seconds,
     /// The server's candles of the interval, ascending.
     history: Vec<Candle>,
+    /// The server has none before the first of `history`.
+    history_complete: bool,
     shown: Vec<Candle>,
 }
 
@@ -35,6 +40,7 @@ impl Candles {
             minutes: Vec::new(),
             minutes_from: Seconds::MAX,
             history: Vec::new(),
+            history_complete: false,
             shown: Vec::new(),
         }
     }
@@ -48,25 +54,75 @@ impl Candles {
     }
 
     /// The minutes as the server has them. `complete`: there are none before the first. Live minutes that are ahead of
-    /// the answer stay.
+    /// the answer stay, and so do older ones that join it.
     pub fn load_minutes(&mut self, minutes: Vec<Candle>, complete: bool) {
-        let live = core::mem::replace(&mut self.minutes, minutes);
-        self.minutes_from = match self.minutes.first() {
+        let before = core::mem::replace(&mut self.minutes, minutes);
+        let from = match self.minutes.first() {
             Some(first) if !complete => first.time,
             _ => 0,
         };
+        let joins = self.minutes_from < from && before.last().is_some_and(|last| last.time >= from);
+        if joins {
+            let older = before.partition_point(|minute| minute.time < from);
+            self.minutes.splice(0..0, before[..older].iter().copied());
+        } else {
+            self.minutes_from = from;
+        }
         let newest = self.minutes.last().map_or(0, |minute| minute.time);
-        for minute in live.iter().filter(|minute| minute.time >= newest) {
+        for minute in before.iter().filter(|minute| minute.time >= newest) {
             self.keep(*minute);
         }
         self.fold();
     }
 
-    /// The server's history at another interval.
-    pub fn load_history(&mut self, interval: Interval, history: Vec<Candle>) {
+    /// The server's history at an interval; `complete`: there is none before it. Older candles of the same interval stay
+    /// where they join it.
+    pub fn load_history(&mut self, interval: Interval, history: Vec<Candle>, complete: bool) {
+        let first = history.first().map_or(Seconds::MAX, |first| first.time);
+        let before = core::mem::replace(&mut self.history, history);
+        let joins = interval == self.interval && before.last().is_some_and(|last| last.time >= first);
+        let older = before.partition_point(|candle| candle.time < first);
+        if joins && older > 0 {
+            self.history.splice(0..0, before[..older].iter().copied());
+        } else {
+            self.history_complete = complete;
+        }
         self.interval = interval;
-        self.history = history;
         self.fold();
+    }
+
+    /// Candles from before the first one shown. `complete`: there are none before them. Answers whether they are of
+    /// the interval that is shown; else they are late, and nothing is done.
+    pub fn load_older(&mut self, interval: Interval, mut older: Vec<Candle>, complete: bool) -> bool {
+        if interval != self.interval {
+            return false;
+        }
+        let first = self.shown.first().map_or(Seconds::MAX, |first| first.time);
+        older.retain(|candle| candle.time < first);
+        // An answer that goes back no further would be asked for without end.
+        let complete = complete || older.is_empty();
+        if interval == Interval::M1 {
+            self.minutes_from = match older.first() {
+                Some(oldest) if !complete => oldest.time,
+                _ => 0,
+            };
+            self.minutes.splice(0..0, older);
+        } else {
+            self.history_complete = complete;
+            self.history.splice(0..0, older);
+        }
+        self.fold();
+        true
+    }
+
+    /// The time before which more can be asked of the server; `None` if that would bring nothing.
+    pub fn older_than(&self) -> Option<Seconds> {
+        let complete = match self.interval {
+            Interval::M1 => self.minutes_from == 0,
+            _ => self.history_complete || self.history.is_empty(),
+        };
+        let first = self.shown.first()?;
+        (!complete && self.shown.len() < MOST_SHOWN).then_some(first.time)
     }
 
     /// A minute as it stands now.
@@ -196,7 +252,7 @@ mod tests {
         candles.load_minutes((30..90).map(|n| minute(n, 101, 1)).collect(), false);
         let server = |hour: u64, volume| Candle { volume, ..minute(hour * 60, 200, 1) };
         let history = vec![Candle { time: START - 3600, ..minute(0, 150, 50) }, server(0, 777), server(1, 5)];
-        candles.load_history(Interval::H1, history);
+        candles.load_history(Interval::H1, history, true);
         let volumes: Vec<_> = candles.shown().iter().map(|candle| candle.volume).collect();
         assert_eq!(volumes, [50, 777, 30], "the last is folded from minutes");
     }
@@ -213,6 +269,45 @@ mod tests {
             }
             assert_eq!(candles.shown(), aggregate(&all, interval, 9 * 3600));
         }
+    }
+
+    #[test]
+    fn older_pages_join_at_the_front() {
+        let mut candles = Candles::new(Interval::M1, 0);
+        let page = |from: u64, to: u64| (from..to).map(|n| minute(n, 101, 1)).collect::<Vec<_>>();
+        candles.load_minutes(page(50, 60), false);
+        assert_eq!(candles.older_than(), Some(START + 50 * 60));
+        // The page overlaps, as one does when candles have come meanwhile.
+        assert!(candles.load_older(Interval::M1, page(30, 52), false));
+        assert_eq!(candles.shown(), page(30, 60));
+        assert!(!candles.load_older(Interval::M5, page(0, 5), false), "of another interval");
+        assert!(candles.load_older(Interval::M1, page(20, 30), true));
+        assert_eq!((candles.shown().len(), candles.older_than()), (40, None));
+        // What a reconnect brings leaves the older ones.
+        candles.load_minutes(page(52, 70), false);
+        assert_eq!(candles.shown(), page(20, 70));
+        candles.load_minutes(page(90, 95), false);
+        assert_eq!(
+            candles.shown(),
+            page(90, 95),
+            "there is a hole between: only what is known to be whole stays"
+        );
+    }
+
+    #[test]
+    fn older_spans_are_the_servers() {
+        let mut candles = Candles::new(Interval::H1, 0);
+        let hour = |n: u64| Candle { time: START + n * 3600, ..minute(0, 101, 60) };
+        candles.load_minutes((600..660).map(|n| minute(n, 101, 1)).collect(), false);
+        assert_eq!(candles.older_than(), None, "the first page is still on its way");
+        candles.load_history(Interval::H1, (5..11).map(hour).collect(), false);
+        assert_eq!(candles.older_than(), Some(START + 5 * 3600));
+        assert!(candles.load_older(Interval::H1, (2..5).map(hour).collect(), false));
+        assert_eq!(candles.shown(), (2..11).map(hour).collect::<Vec<_>>());
+        candles.load_history(Interval::H1, (6..11).map(hour).collect(), false);
+        assert_eq!(candles.shown().len(), 9, "what a reconnect brings leaves the older ones");
+        assert!(candles.load_older(Interval::H1, Vec::new(), false));
+        assert_eq!(candles.older_than(), None, "an empty page is the end");
     }
 
     #[test]

@@ -60,6 +60,16 @@ pub fn fresh_id() -> String {
     format!("web-{:x}-{:08x}{:08x}", now_ms(), random(), random())
 }
 
+/// Hands the user a file.
+pub fn download(url: &str, name: &str) -> Result<(), wasm_bindgen::JsValue> {
+    let link = leptos::prelude::document().create_element("a")?;
+    link.set_attribute("href", url)?;
+    link.set_attribute("download", name)?;
+    let link: web_sys::HtmlElement = wasm_bindgen::JsCast::dyn_into(link)?;
+    link.click();
+    Ok(())
+}
+
 /// Puts the page's state where scripts and tests can see it.
 pub fn set_ready() {
     // Setting a property of the window cannot fail.

@@ -1,6 +1,8 @@
 //! The account: session, balances and orders. Orders are kept plain and shown through one signal each.
 
+use crate::logic::fills::{Fill, Fills};
 use crate::logic::message::{Balance, CASH, OrderMessage};
+use crate::logic::moves::Moves;
 use crate::logic::order::{News, Order, Orders};
 use crate::logic::session::Session;
 use crate::ports::storage;
@@ -19,6 +21,7 @@ pub struct OrderCell {
 #[derive(Default)]
 struct State {
     orders: Orders,
+    fills: Fills,
     cells: BTreeMap<String, ArcRwSignal<Order>>,
 }
 
@@ -32,6 +35,10 @@ pub struct Account {
     pub closed: RwSignal<Vec<OrderCell>>,
     /// Where the next page of the history begins.
     pub cursor: RwSignal<Option<String>>,
+    /// Open orders on their way to another price.
+    pub moves: RwSignal<Moves>,
+    /// Counts up when fills have come.
+    pub filled: RwSignal<u32>,
     state: StoredValue<State>,
 }
 
@@ -44,6 +51,8 @@ impl Account {
             open: RwSignal::new(Vec::new()),
             closed: RwSignal::new(Vec::new()),
             cursor: RwSignal::new(None),
+            moves: RwSignal::new(Moves::default()),
+            filled: RwSignal::new(0),
             state: StoredValue::new(State::default()),
         }
     }
@@ -85,6 +94,13 @@ impl Account {
         self.open.set(Vec::new());
         self.closed.set(Vec::new());
         self.cursor.set(None);
+        self.moves.set(Moves::default());
+        self.filled.update(|count| *count += 1);
+    }
+
+    /// The user's fills of a symbol, oldest first.
+    pub fn fills(self, symbol: &str) -> Vec<Fill> {
+        self.state.with_value(|state| state.fills.of(symbol, state.orders.newest_first()))
     }
 
     pub fn available(self, asset: &str) -> u64 {
@@ -126,6 +142,7 @@ impl Account {
     pub fn message(self, message: &OrderMessage) -> Option<(News, Option<Order>)> {
         let outcome = self.state.try_update_value(|state| {
             let news = state.orders.message(message)?;
+            state.fills.message(message, state.orders.get(&message.id));
             Some((news, state.orders.get(&message.id).cloned()))
         });
         let outcome = outcome.flatten();
@@ -160,6 +177,7 @@ impl Account {
             (open, closed)
         });
         let Some((open, closed)) = lists else { return };
+        self.filled.update(|count| *count += 1);
         for (signal, list) in [(self.open, open), (self.closed, closed)] {
             let same = signal.with_untracked(|known| {
                 known.len() == list.len() && known.iter().zip(&list).all(|(a, b)| a.id == b.id)

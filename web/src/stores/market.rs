@@ -79,6 +79,8 @@ pub struct Market {
     pub redraw: RwSignal<u32>,
     /// Counts up when the chart shows something else than before.
     pub turned: RwSignal<u32>,
+    /// Older candles are on their way.
+    pub loading_older: RwSignal<bool>,
     /// The newest candles as they changed in the last frame.
     pub tail: RwSignal<Vec<Candle>>,
     state: StoredValue<State>,
@@ -113,6 +115,7 @@ impl Market {
             loaded: RwSignal::new(false),
             redraw: RwSignal::new(0),
             turned: RwSignal::new(0),
+            loading_older: RwSignal::new(false),
             tail: RwSignal::new(Vec::new()),
             state: StoredValue::new(state),
         }
@@ -171,7 +174,7 @@ impl Market {
     /// Turns the chart to an interval; what the known minutes cover is there at once.
     pub fn choose_interval(self, interval: Interval) {
         storage::write(INTERVAL_KEY, interval.as_str());
-        self.state.update_value(|state| state.candles.load_history(interval, Vec::new()));
+        self.state.update_value(|state| state.candles.load_history(interval, Vec::new(), false));
         self.interval.set(interval);
         self.turned.update(|turns| *turns += 1);
         self.show_candles(Change::All);
@@ -263,17 +266,30 @@ impl Market {
     }
 
     /// The server's candles of an interval, if the chart still shows it.
-    pub fn load_history(self, interval: Interval, history: Vec<Candle>) {
+    pub fn load_history(self, interval: Interval, history: Vec<Candle>, complete: bool) {
         let shown = self.state.try_update_value(|state| {
             let shown = state.candles.interval() == interval;
             if shown {
-                state.candles.load_history(interval, history);
+                state.candles.load_history(interval, history, complete);
             }
             shown
         });
         if shown == Some(true) {
             self.show_candles(Change::All);
         }
+    }
+
+    /// Candles from before those that are shown.
+    pub fn load_older(self, interval: Interval, older: Vec<Candle>, complete: bool) {
+        let load = |state: &mut State| state.candles.load_older(interval, older, complete);
+        if self.state.try_update_value(load) == Some(true) {
+            self.show_candles(Change::All);
+        }
+    }
+
+    /// The time before which more candles can be had.
+    pub fn older_than(self) -> Option<u64> {
+        self.state.with_value(|state| state.candles.older_than())
     }
 
     /// What the chart shows.

@@ -1,11 +1,13 @@
 //! The page itself: language, what is in front, and toasts.
 
 use crate::i18n::{Lang, Text};
+use crate::logic::indicators::Settings;
 use crate::ports::{browser, storage};
 use leptos::prelude::*;
 use std::time::Duration;
 
 const LANGUAGE_KEY: &str = "supernoba.lang";
+const INDICATORS_KEY: &str = "supernoba.indicators";
 const TOAST_TIME: Duration = Duration::from_secs(6);
 const MOST_TOASTS: usize = 5;
 
@@ -66,6 +68,8 @@ pub struct Ui {
     pub tab: RwSignal<Tab>,
     pub login_open: RwSignal<bool>,
     pub toasts: RwSignal<Vec<Toast>>,
+    /// The chart's indicators.
+    pub indicators: RwSignal<Settings>,
     toasted: StoredValue<u32>,
 }
 
@@ -78,6 +82,7 @@ impl Ui {
             tab: RwSignal::new(Tab::default()),
             login_open: RwSignal::new(false),
             toasts: RwSignal::new(Vec::new()),
+            indicators: RwSignal::new(Settings::decode(&storage::read(INDICATORS_KEY).unwrap_or_default())),
             toasted: StoredValue::new(0),
         }
     }
@@ -97,6 +102,12 @@ impl Ui {
         // Before the signal: who redraws for it reads the new colours.
         browser::set_document_language(lang.as_str());
         self.lang.set(lang);
+    }
+
+    /// Changes the chart's indicators, and remembers them.
+    pub fn change_indicators(self, change: impl FnOnce(&mut Settings)) {
+        self.indicators.update(change);
+        storage::write(INDICATORS_KEY, &self.indicators.with_untracked(Settings::encode));
     }
 
     pub fn toast(self, about: &str, mood: Mood, title: &str, detail: String) {

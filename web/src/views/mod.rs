@@ -2,7 +2,6 @@
 
 mod balances;
 mod chart;
-mod drawing;
 mod ladder;
 mod login;
 mod markets;
