@@ -1,0 +1,4 @@
+pub mod flow;
+pub mod generate;
+pub mod load;
+pub mod random;
