@@ -10,7 +10,7 @@ impl Random {
         Random(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -20,7 +20,7 @@ impl Random {
 
     /// From 0 on, below `end`; 0 if that is 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(end) * u128::from(self.next())) >> 64) as u64
+        ((u128::from(end) * u128::from(self.bits())) >> 64) as u64
     }
 
     /// From `first` to `last`, both included.
@@ -30,12 +30,12 @@ impl Random {
 
     /// Heads or tails.
     pub fn coin(&mut self) -> bool {
-        self.next() >> 63 == 1
+        self.bits() >> 63 == 1
     }
 
     /// An exponentially distributed time of this mean: the wait for the next of many independent events.
     pub fn wait(&mut self, mean: u64) -> u64 {
-        ((u128::from(mean) * u128::from(minus_ln(self.next()))) >> 32) as u64
+        ((u128::from(mean) * u128::from(minus_ln(self.bits()))) >> 32) as u64
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
     fn logarithms_and_powers_are_near_the_real_ones() {
         let mut random = Random::new(1);
         for _ in 0..1000 {
-            let x = random.next() >> random.below(40);
+            let x = random.bits() >> random.below(40);
             let real = -((x | 1) as f64 / 2f64.powi(64)).ln();
             let ours = minus_ln(x) as f64 / 2f64.powi(32);
             assert!((real - ours).abs() < 1e-6 * real.max(1.0), "{x}: {real} {ours}");
