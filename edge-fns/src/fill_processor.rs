@@ -3,6 +3,9 @@
 //! Money first, then rows: whoever sees an order filled finds the money there. Every movement is named by the event, so
 //! that a batch that is given twice moves money once; a row takes an event only if it is newer than the last one it
 //! took. The first item that cannot be finished now ends the batch: it and all after it are asked for again.
+//!
+//! A batch is gone through in the order in which its events happened, whatever order it came in: where a queue stands in
+//! for the stream, a cancellation must not free what a fill of the same batch takes. Across batches a stream keeps the order.
 
 use crate::capability::base::Level;
 use crate::capability::documents::{Entry, Expect, Id, Outcome, Write};
@@ -30,19 +33,22 @@ struct Event<'a> {
 
 pub async fn handle(ports: &Ports<'_>, _stream: &str, items: Vec<Item>) -> Vec<Failure> {
     let mut failures = Vec::new();
-    let mut events = Vec::with_capacity(items.len());
-    let mut movements = Vec::new();
-    // How many movements each event has.
-    let mut counts = Vec::with_capacity(items.len());
+    let mut decoded = Vec::with_capacity(items.len());
     for item in &items {
         match decode(item) {
-            Ok((event, moves)) => {
-                counts.push(moves.len());
-                movements.extend(moves);
-                events.push(event);
-            }
+            Ok(event) => decoded.push(event),
             Err(reason) => failures.push(reject(item, reason)),
         }
+    }
+    decoded.sort_by(|(a, _), (b, _)| (&a.record.symbol, a.record.seq).cmp(&(&b.record.symbol, b.record.seq)));
+    let mut events = Vec::with_capacity(decoded.len());
+    let mut movements = Vec::new();
+    // How many movements each event has.
+    let mut counts = Vec::with_capacity(decoded.len());
+    for (event, moves) in decoded {
+        counts.push(moves.len());
+        movements.extend(moves);
+        events.push(event);
     }
     let posted = match movements.is_empty() {
         true => Ok(Vec::new()),

@@ -243,6 +243,29 @@ fn again(seed: u64, batches: &[usize], repeats: &[(prop::sample::Index, prop::sa
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
+    /// Where a queue stands in for the stream, a batch comes in any order: money and rows come to the same.
+    #[test]
+    fn a_batch_may_be_shuffled(
+        seed in 1u64..1000,
+        size in 2usize..40,
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 40),
+    ) {
+        let (before, fills) = history(seed, 60);
+        let (name, handler) = HANDLERS[0];
+        let straight = before.clone();
+        consume(&straight, handler, &fills, size);
+        for from in (0..fills.len()).step_by(size) {
+            let mut batch: Vec<usize> = (from..fills.len().min(from + size)).collect();
+            for (n, other) in (0..batch.len()).zip(&order) {
+                let other = other.index(batch.len());
+                batch.swap(n, other);
+            }
+            let failures = handler(&before, batch.into_iter().map(|n| item(&fills, n)).collect());
+            assert_eq!(failures, [], "{name}");
+        }
+        assert_eq!(left(&before), left(&straight), "{name}");
+    }
+
     #[test]
     fn what_it_has_seen_may_come_again(
         seed in 1u64..1000,

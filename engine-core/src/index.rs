@@ -1,9 +1,10 @@
 //! Where an id's slot is.
 //!
-//! Ids are mostly given out in a row, so sixteen ids in a row share a page, which is one line of the cache, and pages are found
-//! through a table with linear probing. The page used last is remembered. In a row, that makes an id cost a quarter of a
-//! word and new ids no search at all; scattered ids cost a page each. Deleting moves the table's entries behind back,
-//! so nothing is left behind that would have to be swept up. Nothing ever walks the table in its order.
+//! Ids are mostly given out in a row, so sixteen ids in a row share a page, which is one line of the cache, and four pages in a row
+//! an entry of a table with linear probing: the next page's place is in the cache already when it is needed. The page used last is
+//! remembered. In a row, that makes an id cost less than a word and new ids hardly a search; scattered ids cost a page and an entry
+//! each. Deleting moves the table's entries behind back, so nothing is left behind that would have to be swept up. Nothing
+//! ever walks the table in its order.
 //!
 //! The hash has no secret: the same commands must take the same way everywhere. Whoever may choose ids can therefore choose such
 //! as collide, and then each of them costs a walk over all of them; ids far apart cost a page each. So a host does
@@ -14,7 +15,9 @@ use crate::book::touch;
 use crate::ladder::NONE;
 use alloc::vec::Vec;
 
+/// Ids a page, and pages an entry.
 const IDS: u64 = 16;
+const PAGES: u64 = 4;
 const SMALLEST: usize = 16;
 
 /// Slots of ids in a row; [`NONE`] where there is none.
@@ -23,14 +26,33 @@ const SMALLEST: usize = 16;
 struct Page([u32; IDS as usize]);
 
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Entry {
+    /// The ids of its pages, divided by their number.
+    group: u64,
+    /// [`NONE`] where there is none; the entry is free where there is no page at all.
+    pages: [u32; PAGES as usize],
+}
+
+const FREE: Entry = Entry { group: 0, pages: [NONE; PAGES as usize] };
+
+impl Entry {
+    #[inline]
+    fn is_free(&self) -> bool {
+        self.pages.iter().fold(NONE, |all, &page| all & page) == NONE
+    }
+}
+
+/// A page, and which one it is.
+#[derive(Clone, Copy, Debug)]
+struct Hot {
     /// The page's ids, divided by their number.
     number: u64,
-    /// [`NONE`] where the entry is free.
+    /// [`NONE`] where no page is remembered.
     page: u32,
 }
 
-const FREE: Entry = Entry { number: 0, page: NONE };
+const COLD: Hot = Hot { number: 0, page: NONE };
 
 #[derive(Clone, Debug)]
 pub(crate) struct IdIndex {
@@ -41,19 +63,19 @@ pub(crate) struct IdIndex {
     free: Vec<u32>,
     ids: usize,
     /// The page that was last put to.
-    hot: Entry,
+    hot: Hot,
 }
 
 impl Default for IdIndex {
     fn default() -> Self {
-        IdIndex { table: Vec::new(), entries: 0, pages: Vec::new(), free: Vec::new(), ids: 0, hot: FREE }
+        IdIndex { table: Vec::new(), entries: 0, pages: Vec::new(), free: Vec::new(), ids: 0, hot: COLD }
     }
 }
 
 #[inline]
-fn hash(number: u64) -> usize {
+fn hash(group: u64) -> usize {
     // The high bits of the product depend on all bits of the number.
-    ((number ^ number >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+    ((group ^ group >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
 }
 
 impl IdIndex {
@@ -82,14 +104,22 @@ impl IdIndex {
         if self.entries == 0 {
             return NONE;
         }
+        let entry = &self.table[self.place(number / PAGES)];
+        // A free entry has no page, whatever group it is of.
+        entry.pages[(number % PAGES) as usize]
+    }
+
+    /// Where the entry of this group is, or the free one where it belongs. There is a free one.
+    #[inline]
+    fn place(&self, group: u64) -> usize {
         let mask = self.table.len() - 1;
-        let mut at = hash(number) & mask;
+        let mut at = hash(group) & mask;
         loop {
             let entry = &self.table[at & mask];
-            if entry.number == number || entry.page == NONE {
-                return entry.page;
+            if entry.group == group || entry.is_free() {
+                return at & mask;
             }
-            at = (at + 1) & mask;
+            at += 1;
         }
     }
 
@@ -101,7 +131,7 @@ impl IdIndex {
         if page == NONE {
             page = self.add_page(number);
         }
-        self.hot = Entry { number, page };
+        self.hot = Hot { number, page };
         let place = &mut self.pages[page as usize].0[(id % IDS) as usize];
         debug_assert!(*place == NONE, "one slot an id");
         *place = slot;
@@ -124,8 +154,13 @@ impl IdIndex {
                 (self.pages.len() - 1) as u32
             }
         };
-        self.put(Entry { number, page });
-        self.entries += 1;
+        let at = self.place(number / PAGES);
+        let entry = &mut self.table[at];
+        if entry.is_free() {
+            *entry = Entry { group: number / PAGES, ..FREE };
+            self.entries += 1;
+        }
+        entry.pages[(number % PAGES) as usize] = page;
         page
     }
 
@@ -135,18 +170,10 @@ impl IdIndex {
         let pages = ids.div_ceil(IDS as usize) + 1;
         touch(&mut self.pages, pages, Page([NONE; IDS as usize]));
         touch(&mut self.free, pages, NONE);
-        if pages * 2 > self.table.len() {
-            self.grow(pages);
+        let entries = pages.div_ceil(PAGES as usize) + 1;
+        if entries * 2 > self.table.len() {
+            self.grow(entries);
         }
-    }
-
-    fn put(&mut self, entry: Entry) {
-        let mask = self.table.len() - 1;
-        let mut at = hash(entry.number) & mask;
-        while self.table[at].page != NONE {
-            at = (at + 1) & mask;
-        }
-        self.table[at] = entry;
     }
 
     /// Takes out an id that is there.
@@ -166,24 +193,26 @@ impl IdIndex {
     #[inline(never)]
     fn drop_page(&mut self, number: u64, page: u32) {
         if self.hot.page == page {
-            self.hot = FREE;
+            self.hot = COLD;
         }
         self.free.push(page);
+        let mut hole = self.place(number / PAGES);
+        let entry = &mut self.table[hole];
+        entry.pages[(number % PAGES) as usize] = NONE;
+        if !entry.is_free() {
+            return;
+        }
         self.entries -= 1;
         let mask = self.table.len() - 1;
-        let mut hole = hash(number) & mask;
-        while self.table[hole].page != page {
-            hole = (hole + 1) & mask;
-        }
         let mut at = hole;
         loop {
             at = (at + 1) & mask;
             let entry = self.table[at];
-            if entry.page == NONE {
+            if entry.is_free() {
                 break;
             }
             // An entry moves back only as far as its own place.
-            let home = hash(entry.number) & mask;
+            let home = hash(entry.group) & mask;
             if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
                 self.table[hole] = entry;
                 hole = at;
@@ -194,16 +223,17 @@ impl IdIndex {
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, pages: usize) {
+    fn grow(&mut self, entries: usize) {
         let mut size = self.table.len().max(SMALLEST);
-        while size < pages * 2 {
+        while size < entries * 2 {
             size *= 2;
         }
         let mut fresh = Vec::new();
         fresh.resize(size, FREE);
         let old = core::mem::replace(&mut self.table, fresh);
-        for entry in old.into_iter().filter(|entry| entry.page != NONE) {
-            self.put(entry);
+        for entry in old.into_iter().filter(|entry| !entry.is_free()) {
+            let at = self.place(entry.group);
+            self.table[at] = entry;
         }
     }
 }

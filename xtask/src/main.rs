@@ -9,6 +9,7 @@ mod components;
 mod fuzz;
 mod lambda;
 mod setup;
+mod spin;
 mod test;
 mod up;
 mod web;
@@ -24,6 +25,9 @@ cargo xtask COMMAND
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
                    STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
+  conformance      build the functions for every host, put the same cases to all of them, and write docs/conformance.md
+    --record       and before, write the calls that the functions make into the cases
+    --native ONLY  only the functions themselves; only the cases whose HANDLER: NAME has ONLY in it
   bench [--json F] measure the exchange; print a table, write every figure to F
     --flow G       the core runs the golden flow G
   bench core       measure the core's rows, beside other order books and in WebAssembly
@@ -34,6 +38,8 @@ cargo xtask COMMAND
     --check        and print a table of their imports and sizes; fail where one oversteps its world
     --twice        and build them twice more, in two new folders; fail where the bytes differ
   lambda           build the archive for AWS Lambda: target/aws-lambda/supernoba.zip
+  spin [FLAGS]     build the Spin application into target/spin and, where flags are given, serve it on the component host:
+                   --listen 127.0.0.1:3000  --variable NAME=VALUE  (all: cargo xtask spin --help)
   worker           build the Cloudflare Worker into target/worker, and the components for workerd into target/jco
   web              build the page into web/dist
   setup            only set up what is missing
@@ -51,6 +57,18 @@ fn main() -> Result<()> {
     match command.as_str() {
         "up" => up::up(&rest),
         "test" => test::test(),
+        "conformance" => {
+            if !rest.iter().any(|argument| argument == "--native") {
+                let toolchain = setup::wasm()?;
+                setup::npm("web")?;
+                setup::npm(worker::FOLDER)?;
+                // With the components.
+                lambda::build(&toolchain)?;
+                worker::build(&toolchain)?;
+                worker::transpile()?;
+            }
+            test::conformance(&rest.iter().map(String::as_str).collect::<Vec<_>>()).run()
+        }
         "bench" => bench::bench(&rest),
         "fuzz" => fuzz::fuzz(&rest),
         "components" => {
@@ -67,6 +85,13 @@ fn main() -> Result<()> {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
             lambda::build(&toolchain)
+        }
+        "spin" => {
+            let toolchain = setup::wasm()?;
+            setup::npm("web")?;
+            spin::build(&toolchain)?;
+            spin::build_sample(&toolchain)?;
+            if rest.is_empty() { Ok(()) } else { spin::serve(&rest) }
         }
         "worker" => {
             let toolchain = setup::wasm()?;

@@ -2,7 +2,7 @@
 
 use crate::command::{Step, cargo, exists, program};
 use crate::up::step;
-use crate::{components, lambda, setup, web, worker};
+use crate::{components, lambda, setup, spin, web, worker};
 use anyhow::{Result, bail};
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use std::time::Instant;
 const PAGE: [&str; 2] = ["web", "lightweight-charts"];
 
 /// What runs natively. This program's own tests have run by then, as it was built.
-const NATIVE: [&str; 16] = [
+const NATIVE: [&str; 18] = [
     "-p",
     "engine-core",
     "-p",
@@ -25,6 +25,8 @@ const NATIVE: [&str; 16] = [
     "system-tests",
     "-p",
     "sandbox",
+    "-p",
+    "conformance",
     // Off by default: the tests of the shard and its snapshots need it.
     "--features",
     "engine-core/wire",
@@ -68,6 +70,10 @@ fn run(count: &mut Count) -> Result<()> {
         worker::build(&toolchain)?;
         worker::transpile()
     })?;
+    step("spin", "the Spin application, and the sample for the host's tests", || {
+        spin::build(&toolchain)?;
+        spin::build_sample(&toolchain)
+    })?;
     step("page", "build", || web::build(&toolchain))?;
     // What the tests of determinism run in wasmtime and in Chromium.
     step("core module", "the core as WebAssembly", || {
@@ -92,6 +98,15 @@ fn run(count: &mut Count) -> Result<()> {
     })?;
     step("lambda tests", "the archive behind a runtime API", || {
         counted(cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]), count)
+    })?;
+    step("spin tests", "Spin components on our host", || {
+        // On its own: what it asks of wasmtime is in nothing else that is shipped.
+        let tests = ["test", "--release", "-p", "edge-host", "--features", "spin", "--lib"];
+        let all = cargo(tests.into_iter().chain(["--test", "spin_sample", "--test", "spin_shell"]));
+        counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
+    })?;
+    step("conformance", "the same cases to every host of the functions", || {
+        counted(conformance(&["--check"]), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(
@@ -129,7 +144,9 @@ pub fn lint() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()
+    cargo(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]).run()?;
+    let spin = ["clippy", "--release", "-p", "edge-host", "--features", "spin", "--all-targets"];
+    cargo(spin.into_iter().chain(["--", "-D", "warnings"])).run()
 }
 
 /// What others get of the core: its documentation holds, and it builds without what this workspace turns on.
@@ -138,6 +155,12 @@ fn core_alone() -> Result<()> {
         .env("RUSTDOCFLAGS", "-Dwarnings")
         .run()?;
     cargo(["check", "-p", "engine-core", "--no-default-features"]).run()
+}
+
+/// The program that puts the cases to the hosts, which are built.
+pub fn conformance(arguments: &[&str]) -> Step {
+    let run = ["run", "-q", "--release", "-p", "conformance", "--"];
+    cargo(run.into_iter().chain(arguments.iter().copied()))
 }
 
 /// Runs a test command and adds what it counted.

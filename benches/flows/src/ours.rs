@@ -37,9 +37,14 @@ impl Subject for Ours {
         "every command answered by events, every change of a level told"
     }
 
-    fn book(_flow: &Flow) -> Desk {
+    fn book(flow: &Flow) -> Desk {
         let told = DepthReport { events: Vec::with_capacity(4096), depth: Vec::with_capacity(4096) };
-        Desk { market: Market::default(), told, time: START }
+        let mut market = Market::default();
+        // As a host does that knows how large its books become; of many small books nobody knows.
+        if flow.books == 1 {
+            market.reserve(flow.most_resting as usize);
+        }
+        Desk { market, told, time: START }
     }
 
     fn command(step: &Step, (): (), _number: u64) -> Command {

@@ -40,7 +40,24 @@ pub fn compiler(target: &str) -> Result<Engine, LoadError> {
 /// An engine with places for `concurrent` calls, reserved at the start; where the system does not give that much
 /// address space, places are made call by call.
 pub fn start(limits: &Limits) -> Result<Engine, LoadError> {
+    pooled(code(), limits, 1)
+}
+
+/// The same for components whose functions have async types: several tasks of one may wait at once, each on a stack of
+/// its own.
+#[cfg(feature = "spin")]
+pub fn start_concurrent(limits: &Limits) -> Result<Engine, LoadError> {
     let mut config = code();
+    config.concurrency_support(true);
+    config.wasm_component_model_async(true);
+    pooled(config, limits, TASKS)
+}
+
+/// Stacks reserved for a call of a component with async types; most need one or two.
+#[cfg(feature = "spin")]
+const TASKS: u32 = 4;
+
+fn pooled(mut config: Config, limits: &Limits, stacks: u32) -> Result<Engine, LoadError> {
     config.max_wasm_stack(STACK);
     config.async_stack_size(4 * STACK);
     let mut pool = PoolingAllocationConfig::new();
@@ -48,7 +65,7 @@ pub fn start(limits: &Limits) -> Result<Engine, LoadError> {
         .total_core_instances(limits.concurrent.saturating_mul(MODULES))
         .total_memories(limits.concurrent.saturating_mul(2))
         .total_tables(limits.concurrent.saturating_mul(MODULES))
-        .total_stacks(limits.concurrent)
+        .total_stacks(limits.concurrent.saturating_mul(stacks))
         .max_memories_per_component(MEMORIES)
         .max_core_instances_per_component(MODULES)
         .max_tables_per_component(MODULES)

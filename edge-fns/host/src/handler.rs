@@ -91,20 +91,25 @@ impl Handler {
     }
 
     pub fn failed(&self, error: &wasmtime::Error) -> HandlerError {
-        let (handler, reason) = (self.name(), error.root_cause().to_string());
-        if error.downcast_ref() == Some(&Trap::Interrupt) {
-            HandlerError::Timeout { handler }
-        } else if error.is::<PoolConcurrencyLimitError>() {
-            HandlerError::Unavailable { handler, reason }
-        } else if let Some(limit) = Limit::of(error) {
-            HandlerError::OverLimit { handler, limit, reason }
-        } else {
-            HandlerError::Trap { handler, reason }
-        }
+        failed(self.name(), error)
     }
 
     pub fn name(&self) -> String {
         self.world.handler.to_owned()
+    }
+}
+
+/// What an error of the engine means for the call that it ended.
+pub fn failed(handler: String, error: &wasmtime::Error) -> HandlerError {
+    let reason = error.root_cause().to_string();
+    if error.downcast_ref() == Some(&Trap::Interrupt) {
+        HandlerError::Timeout { handler }
+    } else if error.is::<PoolConcurrencyLimitError>() {
+        HandlerError::Unavailable { handler, reason }
+    } else if let Some(limit) = Limit::of(error) {
+        HandlerError::OverLimit { handler, limit, reason }
+    } else {
+        HandlerError::Trap { handler, reason }
     }
 }
 

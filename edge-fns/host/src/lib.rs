@@ -45,6 +45,8 @@ mod limits;
 mod metrics;
 pub mod precompiled;
 pub mod sources;
+#[cfg(feature = "spin")]
+pub mod spin;
 mod worlds;
 
 pub use backends::{Backends, SystemBase};
@@ -64,7 +66,6 @@ use handler::{Function, Handler, Version};
 use metrics::Running;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -255,15 +256,9 @@ impl EdgeHost {
         let result = self.run(handler, call, start).await;
         drop(running);
         counters.ended(start.elapsed());
-        match &result {
-            Err(HandlerError::Trap { .. }) => counters.traps.fetch_add(1, Relaxed),
-            Err(HandlerError::OverLimit { limit, .. }) => {
-                counters.over_limit[*limit as usize].fetch_add(1, Relaxed)
-            }
-            Err(HandlerError::Timeout { .. }) => counters.timeouts.fetch_add(1, Relaxed),
-            Err(HandlerError::Unavailable { .. }) => counters.unavailable.fetch_add(1, Relaxed),
-            _ => 0,
-        };
+        if let Err(error) = &result {
+            counters.failed(error);
+        }
         result
     }
 

@@ -107,6 +107,25 @@ pub(crate) enum Overstep {
     Calls(u32),
 }
 
+/// Counts the calls to back ends of one call whose parts run at once.
+#[cfg(feature = "spin")]
+pub(crate) struct Asked {
+    left: std::sync::atomic::AtomicU32,
+    allowed: u32,
+}
+
+#[cfg(feature = "spin")]
+impl Asked {
+    pub fn new(allowed: u32) -> Asked {
+        Asked { left: allowed.into(), allowed }
+    }
+
+    pub fn ask(&self) -> Result<(), Overstep> {
+        let left = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| Overstep::Calls(self.allowed))
+    }
+}
+
 /// Grants memory to one instance up to its limit, and keeps the most that was granted to any of its handler.
 pub(crate) struct Room {
     memory_bytes: usize,

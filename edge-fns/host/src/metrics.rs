@@ -1,5 +1,6 @@
 //! What happened to the calls of each handler, in plain counters.
 
+use crate::HandlerError;
 use crate::limits::Limit;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -70,6 +71,16 @@ impl Counters {
         let bucket = TIME_BOUNDS.iter().position(|bound| time <= *bound).unwrap_or(TIME_BOUNDS.len());
         self.times[bucket].fetch_add(1, Relaxed);
         self.busy_ns.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    pub fn failed(&self, error: &HandlerError) {
+        match error {
+            HandlerError::Trap { .. } => self.traps.fetch_add(1, Relaxed),
+            HandlerError::OverLimit { limit, .. } => self.over_limit[*limit as usize].fetch_add(1, Relaxed),
+            HandlerError::Timeout { .. } => self.timeouts.fetch_add(1, Relaxed),
+            HandlerError::Unavailable { .. } => self.unavailable.fetch_add(1, Relaxed),
+            HandlerError::NoSuchHandler(_) | HandlerError::WrongKind { .. } => 0,
+        };
     }
 
     pub fn snapshot(&self, handler: &'static str, draining: u64) -> HandlerMetrics {

@@ -10,7 +10,7 @@ const PATIENCE_MS = 10_000;
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8 = new TextEncoder();
 
-function bytesOut(bytes) {
+export function bytesOut(bytes) {
   try {
     return strict.decode(bytes);
   } catch {
@@ -18,7 +18,7 @@ function bytesOut(bytes) {
   }
 }
 
-function bytesIn(json) {
+export function bytesIn(json) {
   if (typeof json === "string") return utf8.encode(json);
   return Uint8Array.from(atob(json.base64), (char) => char.charCodeAt(0));
 }

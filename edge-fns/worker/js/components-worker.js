@@ -3,11 +3,10 @@
 //
 // REST requests go to the components by the gateway's routes. Other events come as JSON:
 // POST /@invoke/NAME {"socket":{"id","event"}} | {"stream":{"stream","items"}} | {"timer":{"name","due"}}
-import { imports } from "./capabilities.js";
+import { bytesIn, bytesOut, imports } from "./capabilities.js";
 import components from "./components.js";
 
-const utf8 = new TextEncoder();
-const text = new TextDecoder();
+// Bytes are written as in the capabilities' protocol. A function's own error comes back as {"error"}.
 
 function componentOf(method, path) {
   const first = path.split("/")[1];
@@ -40,7 +39,7 @@ async function invoke(name, event, env) {
     const items = event.stream.items.map((item) => ({
       ...item,
       arrived: BigInt(item.arrived),
-      body: utf8.encode(item.body),
+      body: bytesIn(item.body),
     }));
     return exports.streamHandler.handle(event.stream.stream, items);
   }
@@ -49,9 +48,9 @@ async function invoke(name, event, env) {
     return null;
   }
   const { id, event: said } = event.socket;
-  const body = said.tag === "message" ? { tag: said.tag, val: utf8.encode(said.val) } : said;
+  const body = said.tag === "message" ? { tag: said.tag, val: bytesIn(said.val) } : said;
   const reply = await exports.socketHandler.handle(id, body);
-  return { ...reply, body: reply.body && text.decode(reply.body) };
+  return { ...reply, body: reply.body && bytesOut(reply.body) };
 }
 
 export default {
@@ -59,7 +58,13 @@ export default {
     const url = new URL(request.url);
     const [, first, named] = url.pathname.split("/");
     if (first === "@invoke" && named in components) {
-      return Response.json({ answer: await invoke(named, await request.json(), env) });
+      try {
+        return Response.json({ answer: await invoke(named, await request.json(), env) });
+      } catch (error) {
+        // What a function answers as an error, jco throws as it is; anything else is no answer.
+        if (error instanceof Error || error?.tag === undefined) throw error;
+        return Response.json({ error });
+      }
     }
     const name = componentOf(request.method, url.pathname);
     if (name === undefined) return new Response("no component", { status: 404 });

@@ -3,7 +3,7 @@
 use crate::connections::Hubs;
 use crate::gateway::Gateway;
 use crate::platform::{Platform, setting};
-use edge_fns::capability::Base;
+use edge_fns::capability::{Base, Connections};
 use edge_fns::remote::{Remote, RemoteBase};
 use std::sync::Arc;
 use worker::{Env, Result};
@@ -13,7 +13,8 @@ pub struct Capabilities {
     pub base: Arc<dyn Base>,
     /// Everything that has its home at the exchange.
     pub gateway: Remote<Gateway>,
-    pub connections: Hubs,
+    /// The hubs' own, or the exchange's where WebSockets end there.
+    pub connections: Arc<dyn Connections>,
 }
 
 impl Capabilities {
@@ -33,6 +34,14 @@ impl Capabilities {
                 return Err(worker::Error::RustError(message));
             }
         };
-        Ok(Capabilities { base, gateway, connections: Hubs::of(env) })
+        let connections: Arc<dyn Connections> = match setting(env, "CONNECTIONS_BACKEND").as_deref() {
+            None | Some("hubs") => Arc::new(Hubs::of(env)),
+            Some("gateway") => Arc::new(gateway.clone()),
+            Some(other) => {
+                let message = format!("CONNECTIONS_BACKEND is {other:?}: known are: hubs, gateway");
+                return Err(worker::Error::RustError(message));
+            }
+        };
+        Ok(Capabilities { base, gateway, connections })
     }
 }

@@ -80,11 +80,11 @@ async fn run(function: &str, stream: &str, items: Vec<Item>, env: &Env) -> Resul
         }
         "history-saver" => history_saver::handle(&history_saver::Ports { base, sql: g }, stream, items).await,
         "notifier" => {
-            let ports = notifier::Ports { base, cache: g, connections: &connections };
+            let ports = notifier::Ports { base, cache: g, connections: connections.as_ref() };
             notifier::handle(&ports, stream, items).await
         }
         _ => {
-            let ports = user_notify::Ports { base, cache: g, connections: &connections };
+            let ports = user_notify::Ports { base, cache: g, connections: connections.as_ref() };
             user_notify::handle(&ports, stream, items).await
         }
     })

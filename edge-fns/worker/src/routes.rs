@@ -90,7 +90,6 @@ async fn manage(request: Request, env: &Env) -> Result<Response> {
     }
     let segments = request.segments();
     let [_, id] = segments.as_slice() else { return refuse(gone()) };
-    use edge_fns::capability::Connections;
     use edge_fns::capability::connections::{Delivery, Push};
     let done = match request.method.as_str() {
         "POST" => {

@@ -5,9 +5,10 @@ use crate::platform;
 use edge_fns::capability::base::Level;
 use edge_fns::timer::Timer;
 use edge_fns::{aggregator, stale_connections, sweeper, trades_backup};
+use std::collections::BTreeMap;
 use worker::{Env, Result, ScheduledEvent};
 
-/// As `wrangler.toml` has them: which functions run when.
+/// As `wrangler.toml` has them: which functions run when, unless the variable `SCHEDULE` says otherwise.
 const SCHEDULE: [(&str, &[&str]); 3] = [
     ("* * * * *", &["sweeper", "aggregator"]),
     ("*/5 * * * *", &["stale-connections"]),
@@ -17,19 +18,29 @@ const SCHEDULE: [(&str, &[&str]); 3] = [
 /// Runs each of them, whatever the others do; the first error is the answer.
 pub async fn run(event: ScheduledEvent, env: &Env) -> Result<()> {
     let cron = event.cron();
-    let Some((_, names)) = SCHEDULE.iter().find(|(expression, _)| *expression == cron) else {
+    let Some(names) = schedule(env)?.remove(&cron) else {
         return Err(worker::Error::RustError(format!("no timer has the expression {cron:?}")));
     };
     let mut outcome = Ok(());
-    for name in *names {
-        let timer = Timer { name: (*name).to_owned(), due: event.schedule() as u64 };
+    for name in names {
+        let timer = Timer { name: name.clone(), due: event.schedule() as u64 };
         if let Err(error) = call(timer, env).await {
             let text = error.to_string();
-            platform::log(Level::Error, "a timer failed", &[("timer", name), ("error", &text)]);
+            platform::log(Level::Error, "a timer failed", &[("timer", &name), ("error", &text)]);
             outcome = outcome.and(Err(error));
         }
     }
     outcome
+}
+
+/// The names of each expression's timers.
+fn schedule(env: &Env) -> Result<BTreeMap<String, Vec<String>>> {
+    if let Some(given) = platform::setting(env, "SCHEDULE") {
+        return serde_json::from_str(&given)
+            .map_err(|error| worker::Error::RustError(format!("SCHEDULE cannot be read: {error}")));
+    }
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Ok(SCHEDULE.iter().map(|(expression, names)| ((*expression).to_owned(), owned(names))).collect())
 }
 
 async fn call(timer: Timer, env: &Env) -> Result<()> {
@@ -48,10 +59,11 @@ async fn call(timer: Timer, env: &Env) -> Result<()> {
             let ports = trades_backup::Ports { base, cache: g, documents: g, blobs: g };
             trades_backup::handle(&ports, timer).await
         }
-        _ => {
-            let ports = stale_connections::Ports { base, cache: g, connections: &connections };
+        "stale-connections" => {
+            let ports = stale_connections::Ports { base, cache: g, connections: connections.as_ref() };
             stale_connections::handle(&ports, timer).await
         }
+        other => return Err(worker::Error::RustError(format!("there is no timer {other:?}"))),
     };
     done.map_err(|error| worker::Error::RustError(error.to_string()))
 }

@@ -202,11 +202,12 @@ impl OrderBook {
             return;
         }
         self.orders[slot].open = open - shown;
-        self.levels[level].quantity -= shown;
-        // An order that is done is taken out of its queue right after this, which tells both feeds.
         if shown < open {
             self.tell_order(OrderChange::Changed { order: id, quantity: open - shown }, sink);
-            self.tell_depth(side, level, sink);
+            self.tell_less(side, level, shown, sink);
+        } else {
+            // It is taken out of its queue right after this, which tells both feeds.
+            self.levels[level].quantity -= shown;
         }
     }
 }

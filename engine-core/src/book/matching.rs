@@ -3,7 +3,7 @@
 use super::OrderBook;
 use super::store::{Order, Place};
 use crate::event::{Event, Fill, OrderRef, Party, Reason};
-use crate::feed::{OrderChange, Sink};
+use crate::feed::{DepthChange, OrderChange, Sink};
 use crate::ladder::{LevelIndex, NONE};
 use crate::types::{OrderId, Price, Quantity, SelfTrade, Side, UserId};
 
@@ -137,8 +137,9 @@ impl OrderBook {
         if taken > 0 {
             self.live[other as usize] -= taken;
             let state = &mut self.levels[level];
-            state.quantity -= taken;
-            state.orders -= gone;
+            let (quantity, orders) = (state.quantity - taken, state.orders - gone);
+            state.quantity = quantity;
+            state.orders = orders;
             state.first = at;
             if at == NONE {
                 state.last = NONE;
@@ -146,7 +147,7 @@ impl OrderBook {
                 self.orders[at].previous = NONE;
             }
             self.make_way(other);
-            self.tell_depth(other, level, sink);
+            self.tell_depth(DepthChange { side: other, price, quantity, orders }, sink);
             if at == NONE {
                 self.ladder_mut(other).remove(price);
                 self.levels.free(level);
@@ -173,14 +174,16 @@ impl OrderBook {
         let user = self.accounts[account].user;
         sink.event(taker.fill(Party { order: id, user, price, remaining }, price, quantity));
         self.orders[maker].open -= quantity;
-        self.levels[level].quantity -= quantity;
         let extra = self.extra_mut(maker);
         extra.filled = extra.filled.saturating_add(quantity);
         if quantity < shown {
             self.tell_order(OrderChange::Changed { order: id, quantity: shown - quantity }, sink);
-            self.tell_depth(side, level, sink);
+            self.tell_less(side, level, quantity, sink);
             self.cancel_peer(maker, sink);
-        } else if remaining > 0 {
+            return;
+        }
+        self.levels[level].quantity -= quantity;
+        if remaining > 0 {
             self.refresh(maker, price, sink);
             self.cancel_peer(maker, sink);
         } else {

@@ -241,11 +241,20 @@ impl OrderBook {
         self.arrivals
     }
 
+    /// Takes what has changed as values and does not read it from the level: a wide read of what was just written in parts
+    /// makes the processor wait until it is in the cache.
     #[inline]
-    pub(super) fn tell_depth<S: Sink>(&mut self, side: Side, level: LevelIndex, sink: &mut S) {
-        let Level { price, quantity, orders, .. } = self.levels[level];
+    pub(super) fn tell_depth<S: Sink>(&mut self, change: DepthChange, sink: &mut S) {
         self.depth_sequence += 1;
-        sink.depth(DepthChange { side, price, quantity, orders });
+        sink.depth(change);
+    }
+
+    /// Takes a displayed quantity, but no order, off a level and tells.
+    pub(super) fn tell_less<S: Sink>(&mut self, side: Side, level: LevelIndex, by: Quantity, sink: &mut S) {
+        let level = &mut self.levels[level];
+        level.quantity -= by;
+        let Level { price, quantity, orders, .. } = *level;
+        self.tell_depth(DepthChange { side, price, quantity, orders }, sink);
     }
 
     #[inline]
@@ -325,14 +334,15 @@ impl OrderBook {
             self.ladder_mut(side).insert(price, index);
         }
         let hidden = if extra == NONE { 0 } else { self.extras[extra].hidden };
-        self.append(slot, index);
+        let orders = self.append(slot, index);
         let level = &mut self.levels[index];
-        level.quantity += open;
+        let quantity = level.quantity + open;
+        level.quantity = quantity;
         level.hidden += hidden;
         self.orders[slot].place = Place::Resting;
         self.offer(side, price, open + hidden);
         self.tell_order(OrderChange::Added { order: id, side, price, quantity: open }, sink);
-        self.tell_depth(side, index, sink);
+        self.tell_depth(DepthChange { side, price, quantity, orders }, sink);
     }
 
     /// Takes a resting order out of its queue.
@@ -341,26 +351,29 @@ impl OrderBook {
         let Order { id, side, open, extra, level: index, .. } = self.orders[slot];
         let hidden = if extra == NONE { 0 } else { self.extras[extra].hidden };
         let level = &mut self.levels[index];
-        level.quantity -= open;
+        let quantity = level.quantity - open;
+        level.quantity = quantity;
         level.hidden -= hidden;
         let price = level.price;
-        self.detach(slot);
+        let orders = self.detach(slot);
         self.orders[slot].place = Place::None;
         self.make_way(side);
         self.tell_order(OrderChange::Removed { order: id }, sink);
-        self.tell_depth(side, index, sink);
-        if self.levels[index].orders == 0 {
+        self.tell_depth(DepthChange { side, price, quantity, orders }, sink);
+        if orders == 0 {
             self.ladder_mut(side).remove(price);
             self.levels.free(index);
         }
     }
 
+    /// Puts an order at the end of a level's queue; answers how many orders that has now.
     #[inline]
-    pub(super) fn append(&mut self, slot: u32, index: LevelIndex) {
+    pub(super) fn append(&mut self, slot: u32, index: LevelIndex) -> u32 {
         let level = &mut self.levels[index];
         let last = level.last;
         level.last = slot;
-        level.orders += 1;
+        let orders = level.orders + 1;
+        level.orders = orders;
         if last == NONE {
             level.first = slot;
         } else {
@@ -370,13 +383,16 @@ impl OrderBook {
         order.level = index;
         order.previous = last;
         order.next = NONE;
+        orders
     }
 
+    /// Takes an order out of its level's queue; answers how many orders that has now.
     #[inline]
-    pub(super) fn detach(&mut self, slot: u32) {
+    pub(super) fn detach(&mut self, slot: u32) -> u32 {
         let Order { previous, next, level, .. } = self.orders[slot];
         let level = &mut self.levels[level];
-        level.orders -= 1;
+        let orders = level.orders - 1;
+        level.orders = orders;
         match previous {
             NONE => level.first = next,
             previous => self.orders[previous].next = next,
@@ -385,6 +401,7 @@ impl OrderBook {
             NONE => level.last = previous,
             next => self.orders[next].previous = previous,
         }
+        orders
     }
 
     /// Lessens a resting order in place, hidden part first.
@@ -401,9 +418,8 @@ impl OrderBook {
             let order = &mut self.orders[slot];
             order.open -= shown;
             let quantity = order.open;
-            self.levels[level].quantity -= shown;
             self.tell_order(OrderChange::Changed { order: id, quantity }, sink);
-            self.tell_depth(side, level, sink);
+            self.tell_less(side, level, shown, sink);
         }
     }
 

@@ -1,0 +1,84 @@
+//! REST requests to the functions of their routes.
+
+use crate::platform::{self, setting};
+use crate::{Capabilities, invoke};
+use edge_fns::capability::Result;
+use edge_fns::capability::base::Level;
+use edge_fns::http::{BODY_LIMIT, Refusal, Response};
+use edge_fns::{admin, asset, chart_data, order_router, orders};
+use http::{HeaderName, HeaderValue};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use spin_sdk::http::Request;
+
+/// Every request has an answer: one that fails is logged, and its client learns no more than that.
+pub async fn answer(request: Request) -> Response {
+    let first = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
+    let limit = if first == "@invoke" { invoke::BODY_LIMIT } else { BODY_LIMIT };
+    let request = match read(request, limit).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.into(),
+    };
+    let answer = match first.as_str() {
+        "orders" | "chart" | "depth" | "assets" | "admin" => function(&first, request).await,
+        "@invoke" => invoke::answer(request).await,
+        // Of tests: what becomes of a request that panics.
+        "@panic" if allows_panic().await => panic!("as it was asked to"),
+        _ => Ok(Refusal::not_found().into()),
+    };
+    answer.unwrap_or_else(|error| {
+        platform::log(Level::Error, "a request failed", &[("error", &error.to_string())]);
+        Refusal::from(error).into()
+    })
+}
+
+async fn function(first: &str, request: edge_fns::http::Request) -> Result<Response> {
+    let Capabilities { base, gateway } = Capabilities::connect().await?;
+    let base = base.as_ref();
+    let g = &gateway;
+    Ok(match first {
+        // An order is placed at `/orders` itself; about one that is there, the path goes on.
+        "orders" if request.method == "POST" && request.path == "/orders" => {
+            let ports =
+                order_router::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
+            order_router::handle(&ports, request).await
+        }
+        "orders" => {
+            let ports = orders::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
+            orders::handle(&ports, request).await
+        }
+        "assets" => asset::handle(&asset::Ports { base, identity: g, wallet: g }, request).await,
+        "admin" => admin::handle(&admin::Ports { base, identity: g, cache: g, wallet: g }, request).await,
+        _ => chart_data::handle(&chart_data::Ports { base, cache: g, documents: g }, request).await,
+    })
+}
+
+/// The request as functions take it, or the refusal of one whose body is too large.
+async fn read(request: Request, limit: usize) -> core::result::Result<edge_fns::http::Request, Refusal> {
+    let too_large = || Refusal::new(413, "body_too_large", format!("a body has at most {limit} bytes"));
+    let (parts, body) = request.into_parts();
+    let announced = parts.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > limit) {
+        return Err(too_large());
+    }
+    let body = Limited::new(body, limit).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            too_large()
+        } else {
+            Refusal::bad("body_incomplete", "the body broke off")
+        }
+    })?;
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Ok(edge_fns::http::Request {
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers.iter().map(header).collect(),
+        body: body.to_bytes().into(),
+    })
+}
+
+async fn allows_panic() -> bool {
+    matches!(setting("allow_panic").await, Ok(Some(allowed)) if allowed == "true")
+}
