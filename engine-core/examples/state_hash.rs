@@ -10,6 +10,7 @@
 
 use engine_core::codec::encode_event;
 use engine_core::command::Command;
+use engine_core::digest::Digest;
 use engine_core::event::Event;
 use engine_core::feed::{DepthChange, OrderChange, Report};
 use engine_core::market::Market;
@@ -43,7 +44,7 @@ pub fn run(seed: u64, commands: u64) -> String {
     let mut market = Market::default();
     let mut report = Report::default();
     let mut bytes = Vec::new();
-    let (mut told, mut states) = (Hash::default(), Hash::default());
+    let (mut told, mut states) = (Digest::default(), Digest::default());
     let (mut events, mut fills) = (0u64, 0u64);
     for n in 1..=commands {
         let (time, mut command) = flow.next();
@@ -57,8 +58,8 @@ pub fn run(seed: u64, commands: u64) -> String {
         bytes.clear();
         report.events.iter().for_each(|event| encode_event(event, &mut bytes));
         told.bytes(&bytes);
-        report.depth.iter().for_each(|change| told.depth(change));
-        report.orders.iter().for_each(|change| told.order(change));
+        report.depth.iter().for_each(|change| hash_depth(&mut told, change));
+        report.orders.iter().for_each(|change| hash_order(&mut told, change));
         events += report.events.len() as u64;
         fills += report.events.iter().filter(|event| matches!(event, Event::Filled(_))).count() as u64;
         if n.is_multiple_of(SNAPSHOT) || n == commands {
@@ -72,42 +73,22 @@ pub fn run(seed: u64, commands: u64) -> String {
     }
     format!(
         "commands={commands} events={events} fills={fills} events_hash={:032x} snapshot_hash={:032x}",
-        told.0, states.0
+        told.value(),
+        states.value()
     )
 }
 
-/// FNV-1a of 128 bits.
-struct Hash(u128);
-
-impl Default for Hash {
-    fn default() -> Self {
-        Hash(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
-    }
+fn hash_depth(hash: &mut Digest, change: &DepthChange) {
+    let &DepthChange { side, price, quantity, orders } = change;
+    hash.numbers(&[side as u64, price, quantity, u64::from(orders)]);
 }
 
-impl Hash {
-    fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+fn hash_order(hash: &mut Digest, change: &OrderChange) {
+    match *change {
+        OrderChange::Added { order, side, price, quantity } => {
+            hash.numbers(&[0, order.0, side as u64, price, quantity]);
         }
-    }
-
-    fn numbers(&mut self, numbers: &[u64]) {
-        numbers.iter().for_each(|number| self.bytes(&number.to_le_bytes()));
-    }
-
-    fn depth(&mut self, change: &DepthChange) {
-        let &DepthChange { side, price, quantity, orders } = change;
-        self.numbers(&[side as u64, price, quantity, u64::from(orders)]);
-    }
-
-    fn order(&mut self, change: &OrderChange) {
-        match *change {
-            OrderChange::Added { order, side, price, quantity } => {
-                self.numbers(&[0, order.0, side as u64, price, quantity]);
-            }
-            OrderChange::Changed { order, quantity } => self.numbers(&[1, order.0, quantity]),
-            OrderChange::Removed { order } => self.numbers(&[2, order.0]),
-        }
+        OrderChange::Changed { order, quantity } => hash.numbers(&[1, order.0, quantity]),
+        OrderChange::Removed { order } => hash.numbers(&[2, order.0]),
     }
 }

@@ -37,7 +37,6 @@ impl Writer {
         self.number((value << 1 ^ value >> 63) as u64);
     }
 
-    #[cfg(feature = "wire")]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
@@ -100,7 +99,6 @@ impl<'a> Reader<'a> {
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    #[cfg(feature = "wire")]
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], CodecError> {
         let length = usize::try_from(self.number()?).map_err(|_| CodecError::Truncated)?;
         let (bytes, rest) = self.bytes.split_at_checked(length).ok_or(CodecError::Truncated)?;

@@ -1,5 +1,10 @@
-//! Recorded order flows as commands: the golden format (`action,order_id,side,type,tif,price,qty`) and LOBSTER's
-//! message files (`time,type,order_id,size,price,direction`).
+//! Recorded order flows as commands: the golden format (`action,order_id,side,type,tif,price,qty`), LOBSTER's
+//! message files (`time,type,order_id,size,price,direction`), and this crate's own [`record`].
+//!
+//! [`reader::FlowReader`] reads all three from chunks of bytes as they come, and tells them apart.
+
+pub mod reader;
+pub mod record;
 
 use crate::book::OrderBook;
 use crate::command::{Command, NewOrder, Replace};
@@ -219,6 +224,66 @@ pub struct LobsterMessage {
     pub price: u64,
     /// Side of the resting order that the message is about.
     pub side: Side,
+}
+
+/// What a flow asks for. A flow that was seen from outside says how much an order lost, not how much was left: that depends on the
+/// book, which may hold others' orders too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// As it is.
+    Command(Command),
+    /// This much is taken off what is open; the order goes when nothing is left. Unknown orders are passed over.
+    Reduce {
+        /// The order, of [`ANYBODY`].
+        order: OrderId,
+        /// How much less.
+        by: u64,
+    },
+}
+
+impl Step {
+    /// The command that it is on this market; none where there is nothing to do.
+    pub fn resolve(&self, market: &Market) -> Option<Command> {
+        match *self {
+            Step::Command(ref command) => Some(command.clone()),
+            Step::Reduce { order, by } => {
+                let resting = market.book().get(order)?;
+                let (price, user, open) = (resting.price, resting.user, resting.open + resting.hidden);
+                Some(if open <= by {
+                    Command::Cancel { order, user }
+                } else {
+                    Command::Replace(Replace {
+                        order,
+                        user,
+                        price,
+                        quantity: open - by,
+                        stop: None,
+                        expected: None,
+                    })
+                })
+            }
+        }
+    }
+}
+
+impl LobsterMessage {
+    /// What happened as something to do. An execution becomes the order that must have caused it, an immediate one of the other side
+    /// with the id `taker`: the message's own is the resting order's. Hidden executions, auctions and halts leave the visible
+    /// book alone and are nothing.
+    pub fn step(&self, taker: OrderId) -> Option<Step> {
+        match self.kind {
+            LobsterKind::New => Some(Step::Command(Command::Add(NewOrder::limit(
+                self.order, ANYBODY, self.side, self.price, self.size,
+            )))),
+            LobsterKind::PartialCancel => Some(Step::Reduce { order: self.order, by: self.size }),
+            LobsterKind::Delete => Some(Step::Command(Command::Cancel { order: self.order, user: ANYBODY })),
+            LobsterKind::Execution => {
+                let plain = NewOrder::limit(taker, ANYBODY, self.side.opposite(), self.price, self.size);
+                Some(Step::Command(Command::Add(NewOrder { time_in_force: TimeInForce::Ioc, ..plain })))
+            }
+            LobsterKind::HiddenExecution | LobsterKind::CrossTrade | LobsterKind::Halt => None,
+        }
+    }
 }
 
 /// One line of a LOBSTER message file.

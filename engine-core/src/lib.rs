@@ -79,8 +79,8 @@
 //! - [`market`]: one symbol, the way in · [`book`]: its orders · [`command`], [`event`], [`types`], [`definition`]: what
 //!   goes in and comes out
 //! - [`feed`]: L1, L2 and L3, and copies of a book that follow them · [`candle`], [`ticker`]: what charts show
-//! - [`snapshot`]: state to bytes and back · [`codec`]: commands and events as bytes · [`flow`]: recorded order flows
-//!   (CSV) as commands
+//! - [`snapshot`]: state to bytes and back · [`digest`]: one number for a state · [`codec`]: commands and events as bytes ·
+//!   [`flow`]: recorded order flows (CSV, and this crate's own record) as commands
 //! - `wire` and `shard` (feature `wire`, off by default): the JSON formats of one exchange's streams, and many symbols folded
 //!   from one of them
 #![no_std]
@@ -102,6 +102,7 @@ pub mod candle;
 pub mod codec;
 pub mod command;
 pub mod definition;
+pub mod digest;
 pub mod event;
 pub mod feed;
 pub mod flow;

@@ -181,6 +181,19 @@ impl Shard {
         body: &[u8],
         out: &mut Output,
     ) -> Result<(), BadRecord> {
+        self.apply_telling(position, arrived, body, out, &mut |_, _, _| {})
+    }
+
+    /// The same, and `tell` hears the commands that the record has become, as they go to their markets: what a record of one
+    /// symbol's flow is made of.
+    pub fn apply_telling(
+        &mut self,
+        position: u64,
+        arrived: Millis,
+        body: &[u8],
+        out: &mut Output,
+        tell: &mut dyn FnMut(&str, Millis, &Command),
+    ) -> Result<(), BadRecord> {
         if position <= self.position {
             return Ok(());
         }
@@ -189,14 +202,19 @@ impl Shard {
         out.counts.received += 1;
         let applied = serde_json::from_slice::<OrderRecord<'_>>(body)
             .map_err(|_| BadRecord("not an order record"))
-            .and_then(|record| self.apply_record(&record, out));
+            .and_then(|record| self.apply_record(&record, out, tell));
         out.counts.malformed += u64::from(applied.is_err());
         applied
     }
 
-    fn apply_record(&mut self, record: &OrderRecord<'_>, out: &mut Output) -> Result<(), BadRecord> {
+    fn apply_record(
+        &mut self,
+        record: &OrderRecord<'_>,
+        out: &mut Output,
+        tell: &mut dyn FnMut(&str, Millis, &Command),
+    ) -> Result<(), BadRecord> {
         if record.action == Action::Tick {
-            self.tick(out);
+            self.tick(out, tell);
             return Ok(());
         }
         if !is_symbol(&record.symbol) {
@@ -258,14 +276,16 @@ impl Shard {
                 symbol
             }
         };
+        tell(&symbol, self.time, &command);
         self.run(&symbol, &command, Some(record), out);
         Ok(())
     }
 
-    fn tick(&mut self, out: &mut Output) {
+    fn tick(&mut self, out: &mut Output, tell: &mut dyn FnMut(&str, Millis, &Command)) {
         let open: Vec<_> =
             self.markets.iter().filter(|(_, m)| m.candle().is_some()).map(|(s, _)| s.clone()).collect();
         for symbol in open {
+            tell(&symbol, self.time, &Command::Tick);
             self.run(&symbol, &Command::Tick, None, out);
         }
     }

@@ -10,7 +10,7 @@ use std::time::Instant;
 const PAGE: [&str; 2] = ["web", "lightweight-charts"];
 
 /// What runs natively. This program's own tests have run by then, as it was built.
-const NATIVE: [&str; 16] = [
+const NATIVE: [&str; 18] = [
     "-p",
     "engine-core",
     "-p",
@@ -23,6 +23,8 @@ const NATIVE: [&str; 16] = [
     "engine-host",
     "-p",
     "system-tests",
+    "-p",
+    "sandbox",
     "-p",
     "conformance",
     // Off by default: the tests of the shard and its snapshots need it.

@@ -248,6 +248,11 @@ impl OrderBook {
         self.index.is_empty()
     }
 
+    /// What is open of all live orders of one side, wherever they are, hidden parts included.
+    pub fn open_quantity(&self, side: Side) -> Quantity {
+        self.live[side as usize]
+    }
+
     /// The best price with an order: the highest bid, the lowest ask; none where that side is empty.
     pub fn best(&self, side: Side) -> Option<Price> {
         let level = self.ladder(side).best();
