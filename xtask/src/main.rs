@@ -66,8 +66,9 @@ fn main() -> Result<()> {
                 lambda::build(&toolchain)?;
                 worker::build(&toolchain)?;
                 worker::transpile()?;
+                spin::build(&toolchain)?;
             }
-            test::conformance(&rest.iter().map(String::as_str).collect::<Vec<_>>()).run()
+            test::conformance(&rest.iter().map(String::as_str).collect::<Vec<_>>())?.run()
         }
         "bench" => bench::bench(&rest),
         "fuzz" => fuzz::fuzz(&rest),

@@ -16,6 +16,7 @@ Written by `cargo xtask conformance` from what ran; the tests fail where this di
 | native | the functions called as Rust, over scripted in-memory capabilities; compared with what the case says |
 | wasmtime | the components on `edge-fns/host`, over the same capabilities |
 | lambda | the archive for AWS Lambda: a bootstrap process a function behind a runtime API, events as API Gateway (payload 1.0 and 2.0), Kinesis and EventBridge hand them over, capabilities over the remote protocol |
+| spin | the Spin application on `edge-fns/host`: requests at its routes, every other event at `/@invoke`, capabilities over the remote protocol |
 | worker | the Worker shell in the real workerd: routes, WebSockets at a hub, queues, cron; capabilities over the remote protocol, connections among them |
 | jco | the unmodified components in workerd, transpiled by jco, over the remote protocol |
 

@@ -3,8 +3,10 @@
 //! Another host is a file here that implements [`Host`], and a line in [`start`].
 
 mod component;
+mod invoke;
 mod lambda;
 mod native;
+mod spin;
 mod workerd;
 
 use crate::backend::Scripted;
@@ -13,7 +15,8 @@ use crate::expected::Answer;
 use anyhow::Result;
 use async_trait::async_trait;
 use edge_fns::remote::BODY_LIMIT;
-use edge_host::{Item, Request, SocketEvent, Timer};
+use edge_host::{Item, Request, Response, SocketEvent, Timer};
+use reqwest::{Client, Method};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,11 +74,13 @@ pub fn native() -> Box<dyn Host> {
 
 /// Every other host, ready to take events.
 pub async fn start(root: &Path) -> Result<Vec<Box<dyn Host>>> {
-    let (lambda, workerd) = tokio::join!(lambda::Lambda::start(root), workerd::start(root));
+    let (lambda, spin, workerd) =
+        tokio::join!(lambda::Lambda::start(root), spin::Spin::start(root), workerd::start(root));
     let (worker, components) = workerd?;
     Ok(vec![
         Box::new(component::Components::load(root)?),
         Box::new(lambda?),
+        Box::new(spin?),
         Box::new(worker),
         Box::new(components),
     ])
@@ -98,4 +103,22 @@ async fn serve(backend: Arc<Scripted>) -> Result<String> {
     let url = format!("http://{}/capabilities", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)
+}
+
+/// One request at a host's route.
+async fn request(client: &Client, base: &str, request: &Request) -> Result<Response> {
+    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+    let method: Method = request.method.parse()?;
+    let mut sent = client.request(method, format!("{base}{}{query}", request.path));
+    for (name, value) in &request.headers {
+        sent = sent.header(name, value);
+    }
+    if !request.body.is_empty() {
+        sent = sent.body(request.body.clone());
+    }
+    let answer = sent.send().await?;
+    let headers = (answer.headers().iter())
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .collect();
+    Ok(Response { status: answer.status().as_u16(), headers, body: answer.bytes().await?.to_vec() })
 }

@@ -4,19 +4,17 @@
 //! cron triggers; each connection gets its name from the hub, in place of the case's. The components meet requests at the
 //! same routes, and every other event as JSON.
 
-use super::{Given, Host, Renamed, serve};
+use super::invoke::bytes_json;
+use super::{Given, Host, Renamed, invoke, request, serve};
 use crate::backend::Scripted;
 use crate::case::{Case, Event, STREAM};
 use crate::expected::Answer;
 use anyhow::{Context, Result, anyhow, ensure};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use edge_fns::capability::Error;
 use edge_fns::testing::Memory;
-use edge_host::{Disposition, Failure, Item, Request, Response, SocketEvent, SocketReply};
+use edge_host::{Item, SocketEvent, SocketReply};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::{Client, Method, Upgraded};
+use reqwest::{Client, Upgraded};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -82,36 +80,11 @@ pub async fn start(root: &Path) -> Result<(Worker, Components)> {
     Ok((worker, components))
 }
 
-/// One request at a Worker's route.
-async fn http(client: &Client, base: &str, request: &Request) -> Result<Response> {
-    let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-    let method: Method = request.method.parse()?;
-    let mut sent = client.request(method, format!("{base}{}{query}", request.path));
-    for (name, value) in &request.headers {
-        sent = sent.header(name, value);
-    }
-    if !request.body.is_empty() {
-        sent = sent.body(request.body.clone());
-    }
-    let answer = sent.send().await?;
-    let headers = (answer.headers().iter())
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-        .collect();
-    Ok(Response { status: answer.status().as_u16(), headers, body: answer.bytes().await?.to_vec() })
-}
-
 async fn post(client: &Client, url: &str, body: &Value) -> Result<Value> {
     let answer = client.post(url).body(body.to_string()).send().await?;
     let (status, text) = (answer.status(), answer.text().await?);
     ensure!(status.is_success(), "{url} answered {status}: {text}");
     serde_json::from_str(&text).with_context(|| format!("{url} answered {text:?}"))
-}
-
-fn bytes_json(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => json!({"base64": BASE64_STANDARD.encode(bytes)}),
-    }
 }
 
 // ---- the Worker shell
@@ -281,7 +254,7 @@ impl Host for Worker {
 
     async fn give(&mut self, handler: &str, event: &Given, calls: usize) -> Result<Answer> {
         Ok(match event {
-            Given::Http(request) => Answer::Http(http(&self.client, &self.at.worker, request).await?),
+            Given::Http(asked) => Answer::Http(request(&self.client, &self.at.worker, asked).await?),
             Given::Socket { connection, event } => {
                 Answer::Socket(self.socket(connection, event, calls).await?)
             }
@@ -318,76 +291,15 @@ impl Host for Components {
         &self.backend
     }
 
-    async fn give(&mut self, handler: &str, event: &Given, _calls: usize) -> Result<Answer> {
-        let event = match event {
-            Given::Http(request) => {
-                return Ok(Answer::Http(http(&self.client, &self.at.components, request).await?));
-            }
-            Given::Socket { connection, event } => {
-                let event = match event {
-                    SocketEvent::Opened(about) => json!({"tag": "opened", "val": about}),
-                    SocketEvent::Message(message) => json!({"tag": "message", "val": bytes_json(message)}),
-                    SocketEvent::Closed => json!({"tag": "closed"}),
-                };
-                json!({"socket": {"id": connection, "event": event}})
-            }
-            Given::Stream(items) => {
-                let item = |item: &Item| {
-                    let Item { id, partition, arrived, body } = item;
-                    json!({"id": id, "partition": partition, "arrived": arrived, "body": bytes_json(body)})
-                };
-                let items: Vec<Value> = items.iter().map(item).collect();
-                json!({"stream": {"stream": STREAM, "items": items}})
-            }
-            Given::Timer(timer) => json!({"timer": {"name": timer.name, "due": timer.due}}),
-        };
-        let kind = event.as_object().and_then(|fields| fields.keys().next().cloned()).unwrap_or_default();
+    async fn give(&mut self, handler: &str, given: &Given, _calls: usize) -> Result<Answer> {
+        if let Given::Http(asked) = given {
+            return Ok(Answer::Http(request(&self.client, &self.at.components, asked).await?));
+        }
         let url = format!("{}/@invoke/{handler}", self.at.components);
-        let said = post(&self.client, &url, &event).await?;
-        let answer = &said["answer"];
-        Ok(match kind.as_str() {
-            "socket" => {
-                let body = answer["body"].as_str().map(|text| text.as_bytes().to_vec());
-                let accept = answer["accept"].as_bool().context("a reply that accepts nothing")?;
-                Answer::Socket(SocketReply {
-                    accept,
-                    status: answer["status"].as_u64().map(|s| s as u16),
-                    body,
-                })
-            }
-            "stream" => {
-                let failures = answer.as_array().context("no list of failures")?.iter();
-                Answer::Stream(failures.map(failure).collect::<Result<_>>()?)
-            }
-            _ => match said.get("error") {
-                Some(error) => Answer::Timer(Err(self::error(error)?)),
-                None => Answer::Timer(Ok(())),
-            },
-        })
+        let said = post(&self.client, &url, &invoke::event(given)?).await?;
+        match said.get("error") {
+            Some(error) => Ok(Answer::Timer(Err(invoke::error(error)?))),
+            None => invoke::answer(given, &said),
+        }
     }
-}
-
-fn failure(answer: &Value) -> Result<Failure> {
-    let id = answer["id"].as_str().context("a failure without an id")?.to_owned();
-    let reason = answer["disposition"]["val"].as_str();
-    let disposition = match (answer["disposition"]["tag"].as_str(), reason) {
-        (Some("retry"), None) => Disposition::Retry,
-        (Some("reject"), Some(reason)) => Disposition::Reject(reason.to_owned()),
-        _ => return Err(anyhow!("a failure of an unknown kind: {answer}")),
-    };
-    Ok(Failure { id, disposition })
-}
-
-/// A component's error, as jco has variants.
-fn error(answer: &Value) -> Result<Error> {
-    let text = || answer["val"].as_str().unwrap_or_default().to_owned();
-    Ok(match answer["tag"].as_str() {
-        Some("invalid") => Error::Invalid(text()),
-        Some("denied") => Error::Denied(text()),
-        Some("throttled") => Error::Throttled(answer["val"].as_u64().map(|ms| ms as u32)),
-        Some("timeout") => Error::Timeout,
-        Some("unavailable") => Error::Unavailable(text()),
-        Some("internal") => Error::Internal(text()),
-        _ => return Err(anyhow!("an unknown error: {answer}")),
-    })
 }
