@@ -23,6 +23,7 @@ pub mod capability;
 pub mod chart_data;
 pub mod connect;
 pub mod disconnect;
+pub mod dispatch;
 pub mod executor;
 pub mod fields;
 pub mod fill_processor;

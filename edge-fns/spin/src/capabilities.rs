@@ -3,6 +3,7 @@
 use crate::gateway::Gateway;
 use crate::platform::{Platform, setting};
 use edge_fns::capability::{Base, Error, Result};
+use edge_fns::dispatch::Ports;
 use edge_fns::remote::{Remote, RemoteBase};
 use std::sync::Arc;
 
@@ -14,6 +15,10 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    pub fn ports(&self) -> Ports<'_> {
+        Ports::over(self.base.as_ref(), &self.gateway, &self.gateway)
+    }
+
     pub async fn connect() -> Result<Capabilities> {
         let gateway = Remote(Gateway::connect().await?);
         let own: Arc<dyn Base> = Arc::new(Platform);

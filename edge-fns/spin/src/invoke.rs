@@ -17,12 +17,11 @@
 use crate::Capabilities;
 use crate::platform::setting;
 use edge_fns::capability::{Error, Result};
+use edge_fns::dispatch;
 use edge_fns::http::{Refusal, Request, Response};
 use edge_fns::socket::{Event, Reply};
 use edge_fns::stream::{Disposition, Failure, Item};
 use edge_fns::timer::Timer;
-use edge_fns::{aggregator, connect, disconnect, fill_processor, history_saver, notifier};
-use edge_fns::{stale_connections, subscribe, sweeper, trades_backup, user_notify};
 use serde::{Deserialize, Serialize};
 
 /// As much as a call of a capability: a batch is some megabytes at most.
@@ -130,24 +129,9 @@ fn unknown(function: &str, event: &str) -> Result<Response> {
 }
 
 async fn batch(function: &str, stream: &str, items: Vec<Item>) -> Result<Response> {
-    let Capabilities { base, gateway } = Capabilities::connect().await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    let failures = match function {
-        "fill-processor" => {
-            let ports = fill_processor::Ports { base, documents: g, wallet: g };
-            fill_processor::handle(&ports, stream, items).await
-        }
-        "history-saver" => history_saver::handle(&history_saver::Ports { base, sql: g }, stream, items).await,
-        "notifier" => {
-            let ports = notifier::Ports { base, cache: g, connections: g };
-            notifier::handle(&ports, stream, items).await
-        }
-        "user-notify" => {
-            let ports = user_notify::Ports { base, cache: g, connections: g };
-            user_notify::handle(&ports, stream, items).await
-        }
-        _ => return unknown(function, "stream"),
+    let own = Capabilities::connect().await?;
+    let Some(failures) = dispatch::stream(own.ports(), function, stream, items).await else {
+        return unknown(function, "stream");
     };
     let undone = |Failure { id, disposition }| Undone {
         id,
@@ -161,30 +145,11 @@ async fn batch(function: &str, stream: &str, items: Vec<Item>) -> Result<Respons
 }
 
 async fn timer(function: &str, timer: Timer) -> Result<Response> {
-    let Capabilities { base, gateway } = Capabilities::connect().await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    let done = match function {
-        "sweeper" => {
-            sweeper::handle(&sweeper::Ports { base, documents: g, wallet: g, streams: g }, timer).await
-        }
-        "aggregator" => {
-            let ports = aggregator::Ports { base, cache: g, documents: g, blobs: g };
-            aggregator::handle(&ports, timer).await
-        }
-        "trades-backup" => {
-            let ports = trades_backup::Ports { base, cache: g, documents: g, blobs: g };
-            trades_backup::handle(&ports, timer).await
-        }
-        "stale-connections" => {
-            let ports = stale_connections::Ports { base, cache: g, connections: g };
-            stale_connections::handle(&ports, timer).await
-        }
-        _ => return unknown(function, "timer"),
-    };
-    Ok(match done {
-        Ok(()) => Response::json(200, &Answer { answer: () }),
-        Err(cause) => not_done(cause),
+    let own = Capabilities::connect().await?;
+    Ok(match dispatch::timer(own.ports(), function, timer).await {
+        None => return unknown(function, "timer"),
+        Some(Ok(())) => Response::json(200, &Answer { answer: () }),
+        Some(Err(cause)) => not_done(cause),
     })
 }
 
@@ -205,14 +170,9 @@ fn not_done(cause: Error) -> Response {
 }
 
 async fn socket(function: &str, id: &str, event: Event) -> Result<Response> {
-    let Capabilities { base, gateway } = Capabilities::connect().await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    let reply = match function {
-        "connect" => connect::handle(&connect::Ports { base, identity: g, cache: g }, id, event).await,
-        "subscribe" => subscribe::handle(&subscribe::Ports { base, cache: g }, id, event).await,
-        "disconnect" => disconnect::handle(&disconnect::Ports { base, cache: g }, id, event).await,
-        _ => return unknown(function, "socket"),
+    let own = Capabilities::connect().await?;
+    let Some(reply) = dispatch::socket(own.ports(), function, id, event).await else {
+        return unknown(function, "socket");
     };
     let Reply { accept, status, body } = reply;
     Ok(Response::json(200, &Answer { answer: Said { accept, status, body } }))

@@ -4,8 +4,8 @@ use crate::platform::{self, setting};
 use crate::{Capabilities, invoke};
 use edge_fns::capability::Result;
 use edge_fns::capability::base::Level;
+use edge_fns::dispatch;
 use edge_fns::http::{BODY_LIMIT, Refusal, Response};
-use edge_fns::{admin, asset, chart_data, order_router, orders};
 use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use spin_sdk::http::Request;
@@ -32,24 +32,17 @@ pub async fn answer(request: Request) -> Response {
 }
 
 async fn function(first: &str, request: edge_fns::http::Request) -> Result<Response> {
-    let Capabilities { base, gateway } = Capabilities::connect().await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    Ok(match first {
+    let name = match first {
         // An order is placed at `/orders` itself; about one that is there, the path goes on.
-        "orders" if request.method == "POST" && request.path == "/orders" => {
-            let ports =
-                order_router::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
-            order_router::handle(&ports, request).await
-        }
-        "orders" => {
-            let ports = orders::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
-            orders::handle(&ports, request).await
-        }
-        "assets" => asset::handle(&asset::Ports { base, identity: g, wallet: g }, request).await,
-        "admin" => admin::handle(&admin::Ports { base, identity: g, cache: g, wallet: g }, request).await,
-        _ => chart_data::handle(&chart_data::Ports { base, cache: g, documents: g }, request).await,
-    })
+        "orders" if request.method == "POST" && request.path == "/orders" => "order-router",
+        "orders" => "orders",
+        "assets" => "asset",
+        "admin" => "admin",
+        _ => "chart-data",
+    };
+    let own = Capabilities::connect().await?;
+    let answer = dispatch::http(own.ports(), name, request).await;
+    Ok(answer.unwrap_or_else(|| Refusal::not_found().into()))
 }
 
 /// The request as functions take it, or the refusal of one whose body is too large.

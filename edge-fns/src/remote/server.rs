@@ -23,6 +23,27 @@ pub struct Served<'a> {
     pub sessions: Option<&'a dyn Sessions>,
 }
 
+impl<'a> Served<'a> {
+    /// Everything, of one that has it all.
+    pub fn by<T>(all: &'a T) -> Served<'a>
+    where
+        T: Base + Identity + Cache + Documents + LogStreams + Sql + Wallet + Connections + Blobs + Sessions,
+    {
+        Served {
+            base: Some(all),
+            identity: Some(all),
+            cache: Some(all),
+            documents: Some(all),
+            streams: Some(all),
+            sql: Some(all),
+            wallet: Some(all),
+            connections: Some(all),
+            blobs: Some(all),
+            sessions: Some(all),
+        }
+    }
+}
+
 impl Served<'_> {
     /// Answers one body.
     pub async fn answer(&self, body: &[u8]) -> Vec<u8> {

@@ -96,18 +96,7 @@ impl Memory {
 
     /// Serves all of it to functions that run elsewhere.
     pub fn served(&self) -> Served<'_> {
-        Served {
-            base: Some(self),
-            identity: Some(self),
-            cache: Some(self),
-            documents: Some(self),
-            streams: Some(self),
-            sql: Some(self),
-            wallet: Some(self),
-            connections: Some(self),
-            blobs: Some(self),
-            sessions: Some(self),
-        }
+        Served::by(self)
     }
 
     pub fn forget_faults(&self) {

@@ -4,6 +4,7 @@ use crate::connections::Hubs;
 use crate::gateway::Gateway;
 use crate::platform::{Platform, setting};
 use edge_fns::capability::{Base, Connections};
+use edge_fns::dispatch::Ports;
 use edge_fns::remote::{Remote, RemoteBase};
 use std::sync::Arc;
 use worker::{Env, Result};
@@ -18,6 +19,10 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    pub fn ports(&self) -> Ports<'_> {
+        Ports::over(self.base.as_ref(), &self.gateway, self.connections.as_ref())
+    }
+
     pub async fn of(env: &Env) -> Result<Capabilities> {
         let gateway = Remote(Gateway::of(env)?);
         let own: Arc<dyn Base> = Arc::new(Platform::of(env));

@@ -10,8 +10,8 @@
 use crate::Capabilities;
 use crate::platform;
 use edge_fns::capability::base::Level;
+use edge_fns::dispatch;
 use edge_fns::stream::{Disposition, Failure, Item};
-use edge_fns::{fill_processor, history_saver, notifier, user_notify};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use worker::{Env, MessageBatch, MessageExt, QueueRetryOptionsBuilder, RawMessage, Result};
@@ -49,7 +49,10 @@ pub async fn consume(batch: MessageBatch<JsValue>, env: &Env) -> Result<()> {
     };
     let messages: Vec<RawMessage> = batch.raw_iter().collect();
     let items: Vec<Item> = messages.iter().map(item).collect();
-    let failures = run(function, &stream, items.clone(), env).await?;
+    let own = Capabilities::of(env).await?;
+    let Some(failures) = dispatch::stream(own.ports(), function, &stream, items.clone()).await else {
+        return Err(worker::Error::RustError(format!("{function} takes no records")));
+    };
     settle(function, &stream, &messages, &items, &failures, env).await;
     Ok(())
 }
@@ -67,27 +70,6 @@ fn item(message: &RawMessage) -> Item {
         arrived: message.timestamp().as_millis(),
         body: record.body,
     }
-}
-
-async fn run(function: &str, stream: &str, items: Vec<Item>, env: &Env) -> Result<Vec<Failure>> {
-    let Capabilities { base, gateway, connections } = Capabilities::of(env).await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    Ok(match function {
-        "fill-processor" => {
-            let ports = fill_processor::Ports { base, documents: g, wallet: g };
-            fill_processor::handle(&ports, stream, items).await
-        }
-        "history-saver" => history_saver::handle(&history_saver::Ports { base, sql: g }, stream, items).await,
-        "notifier" => {
-            let ports = notifier::Ports { base, cache: g, connections: connections.as_ref() };
-            notifier::handle(&ports, stream, items).await
-        }
-        _ => {
-            let ports = user_notify::Ports { base, cache: g, connections: connections.as_ref() };
-            user_notify::handle(&ports, stream, items).await
-        }
-    })
 }
 
 async fn settle(

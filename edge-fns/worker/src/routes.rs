@@ -5,7 +5,7 @@ use crate::connections::{Hubs, new_id};
 use crate::platform;
 use edge_fns::capability::base::Level;
 use edge_fns::http::{self, BODY_LIMIT, Refusal};
-use edge_fns::{admin, asset, auth, chart_data, order_router, orders};
+use edge_fns::{auth, dispatch};
 use worker::{Env, Headers, Method, Request, Response, ResponseBody, Result};
 
 /// The largest message to a connection.
@@ -41,25 +41,17 @@ async fn function(first: &str, request: Request, env: &Env) -> Result<Response> 
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
-    let Capabilities { base, gateway, .. } = Capabilities::of(env).await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    let answer = match first {
+    let name = match first {
         // An order is placed at `/orders` itself; about one that is there, the path goes on.
-        "orders" if request.method == "POST" && request.path == "/orders" => {
-            let ports =
-                order_router::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
-            order_router::handle(&ports, request).await
-        }
-        "orders" => {
-            let ports = orders::Ports { base, identity: g, cache: g, documents: g, wallet: g, streams: g };
-            orders::handle(&ports, request).await
-        }
-        "assets" => asset::handle(&asset::Ports { base, identity: g, wallet: g }, request).await,
-        "admin" => admin::handle(&admin::Ports { base, identity: g, cache: g, wallet: g }, request).await,
-        _ => chart_data::handle(&chart_data::Ports { base, cache: g, documents: g }, request).await,
+        "orders" if request.method == "POST" && request.path == "/orders" => "order-router",
+        "orders" => "orders",
+        "assets" => "asset",
+        "admin" => "admin",
+        _ => "chart-data",
     };
-    respond(answer)
+    let own = Capabilities::of(env).await?;
+    let answer = dispatch::http(own.ports(), name, request).await;
+    respond(answer.unwrap_or_else(|| Refusal::not_found().into()))
 }
 
 /// A WebSocket handshake goes to a hub as it came, with the id that the connection will have.

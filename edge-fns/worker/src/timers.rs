@@ -3,8 +3,8 @@
 use crate::Capabilities;
 use crate::platform;
 use edge_fns::capability::base::Level;
+use edge_fns::dispatch;
 use edge_fns::timer::Timer;
-use edge_fns::{aggregator, stale_connections, sweeper, trades_backup};
 use std::collections::BTreeMap;
 use worker::{Env, Result, ScheduledEvent};
 
@@ -44,26 +44,10 @@ fn schedule(env: &Env) -> Result<BTreeMap<String, Vec<String>>> {
 }
 
 async fn call(timer: Timer, env: &Env) -> Result<()> {
-    let Capabilities { base, gateway, connections } = Capabilities::of(env).await?;
-    let base = base.as_ref();
-    let g = &gateway;
-    let done = match timer.name.as_str() {
-        "sweeper" => {
-            sweeper::handle(&sweeper::Ports { base, documents: g, wallet: g, streams: g }, timer).await
-        }
-        "aggregator" => {
-            let ports = aggregator::Ports { base, cache: g, documents: g, blobs: g };
-            aggregator::handle(&ports, timer).await
-        }
-        "trades-backup" => {
-            let ports = trades_backup::Ports { base, cache: g, documents: g, blobs: g };
-            trades_backup::handle(&ports, timer).await
-        }
-        "stale-connections" => {
-            let ports = stale_connections::Ports { base, cache: g, connections: connections.as_ref() };
-            stale_connections::handle(&ports, timer).await
-        }
-        other => return Err(worker::Error::RustError(format!("there is no timer {other:?}"))),
-    };
-    done.map_err(|error| worker::Error::RustError(error.to_string()))
+    let own = Capabilities::of(env).await?;
+    let name = timer.name.clone();
+    match dispatch::timer(own.ports(), &name, timer).await {
+        Some(done) => done.map_err(|error| worker::Error::RustError(error.to_string())),
+        None => Err(worker::Error::RustError(format!("there is no timer {name:?}"))),
+    }
 }

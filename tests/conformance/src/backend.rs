@@ -124,19 +124,7 @@ impl Scripted {
 
     /// Answers one call of the remote protocol.
     pub async fn answer(&self, body: &[u8]) -> Vec<u8> {
-        let served = Served {
-            base: Some(self),
-            identity: Some(self),
-            cache: Some(self),
-            documents: Some(self),
-            streams: Some(self),
-            sql: Some(self),
-            wallet: Some(self),
-            connections: Some(self),
-            blobs: Some(self),
-            sessions: Some(self),
-        };
-        served.answer(body).await
+        Served::by(self).answer(body).await
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {

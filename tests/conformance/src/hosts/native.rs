@@ -4,9 +4,9 @@ use super::{Given, Host};
 use crate::backend::Scripted;
 use crate::case::STREAM;
 use crate::expected::Answer;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use async_trait::async_trait;
-use edge_fns::*;
+use edge_fns::dispatch::{self, Ports};
 use std::sync::Arc;
 
 #[derive(Default)]
@@ -23,84 +23,16 @@ impl Host for Native {
     }
 
     async fn give(&mut self, handler: &str, event: &Given, _calls: usize) -> Result<Answer> {
-        let b = self.0.as_ref();
-        Ok(match event.clone() {
-            Given::Http(request) => Answer::Http(http(b, handler, request).await?),
+        let own = self.0.as_ref();
+        let ports = Ports::over(own, own, own);
+        let answer = match event.clone() {
+            Given::Http(request) => dispatch::http(ports, handler, request).await.map(Answer::Http),
             Given::Socket { connection, event } => {
-                Answer::Socket(socket(b, handler, &connection, event).await?)
+                dispatch::socket(ports, handler, &connection, event).await.map(Answer::Socket)
             }
-            Given::Stream(items) => Answer::Stream(stream(b, handler, items).await?),
-            Given::Timer(timer) => Answer::Timer(self::timer(b, handler, timer).await?),
-        })
+            Given::Stream(items) => dispatch::stream(ports, handler, STREAM, items).await.map(Answer::Stream),
+            Given::Timer(timer) => dispatch::timer(ports, handler, timer).await.map(Answer::Timer),
+        };
+        answer.with_context(|| format!("{handler} takes no such event"))
     }
-}
-
-async fn http(b: &Scripted, handler: &str, request: http::Request) -> Result<http::Response> {
-    Ok(match handler {
-        "order-router" => {
-            let ports =
-                order_router::Ports { base: b, identity: b, cache: b, documents: b, wallet: b, streams: b };
-            order_router::handle(&ports, request).await
-        }
-        "orders" => {
-            let ports = orders::Ports { base: b, identity: b, cache: b, documents: b, wallet: b, streams: b };
-            orders::handle(&ports, request).await
-        }
-        "asset" => asset::handle(&asset::Ports { base: b, identity: b, wallet: b }, request).await,
-        "admin" => admin::handle(&admin::Ports { base: b, identity: b, cache: b, wallet: b }, request).await,
-        "chart-data" => {
-            chart_data::handle(&chart_data::Ports { base: b, cache: b, documents: b }, request).await
-        }
-        other => bail!("{other} takes no requests"),
-    })
-}
-
-async fn socket(b: &Scripted, handler: &str, id: &str, event: socket::Event) -> Result<socket::Reply> {
-    Ok(match handler {
-        "connect" => connect::handle(&connect::Ports { base: b, identity: b, cache: b }, id, event).await,
-        "subscribe" => subscribe::handle(&subscribe::Ports { base: b, cache: b }, id, event).await,
-        "disconnect" => disconnect::handle(&disconnect::Ports { base: b, cache: b }, id, event).await,
-        other => bail!("{other} takes no events of connections"),
-    })
-}
-
-async fn stream(b: &Scripted, handler: &str, items: Vec<stream::Item>) -> Result<Vec<stream::Failure>> {
-    Ok(match handler {
-        "fill-processor" => {
-            let ports = fill_processor::Ports { base: b, documents: b, wallet: b };
-            fill_processor::handle(&ports, STREAM, items).await
-        }
-        "history-saver" => {
-            history_saver::handle(&history_saver::Ports { base: b, sql: b }, STREAM, items).await
-        }
-        "notifier" => {
-            notifier::handle(&notifier::Ports { base: b, cache: b, connections: b }, STREAM, items).await
-        }
-        "user-notify" => {
-            user_notify::handle(&user_notify::Ports { base: b, cache: b, connections: b }, STREAM, items)
-                .await
-        }
-        other => bail!("{other} takes no records"),
-    })
-}
-
-async fn timer(b: &Scripted, handler: &str, timer: timer::Timer) -> Result<capability::Result<()>> {
-    Ok(match handler {
-        "stale-connections" => {
-            let ports = stale_connections::Ports { base: b, cache: b, connections: b };
-            stale_connections::handle(&ports, timer).await
-        }
-        "trades-backup" => {
-            let ports = trades_backup::Ports { base: b, cache: b, documents: b, blobs: b };
-            trades_backup::handle(&ports, timer).await
-        }
-        "aggregator" => {
-            let ports = aggregator::Ports { base: b, cache: b, documents: b, blobs: b };
-            aggregator::handle(&ports, timer).await
-        }
-        "sweeper" => {
-            sweeper::handle(&sweeper::Ports { base: b, documents: b, wallet: b, streams: b }, timer).await
-        }
-        other => bail!("{other} is no timer"),
-    })
 }
