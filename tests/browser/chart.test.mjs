@@ -25,12 +25,16 @@ after(async () => {
   await exchange?.stop();
 });
 
-/** A minute of the made-up history: prices wander about 1,000. */
-function minute(time) {
-  const n = time / 60;
-  const price = (n) => Math.round(1000 + 40 * Math.sin(n / 90) + 15 * Math.sin(n / 17) + 6 * Math.sin(n * 1.7));
+/**
+ * A minute of the made-up history. Prices wander from 950 to 1,010 within any hour, counted from its end: whenever the test
+ * runs, what is in sight has them all.
+ */
+function minute(time, end) {
+  const n = (time - end) / 60;
+  const price = (n) => Math.round(980 + 22 * Math.sin(n / 9) + 6 * Math.sin(n / 3) + 2 * Math.sin(n * 1.7));
   const [o, c] = [price(n - 1), price(n)];
-  return { t: time, o, h: Math.max(o, c) + (n % 5), l: Math.min(o, c) - (n % 3), c, v: 40 + ((n * 7919) % 160) };
+  const k = time / 60;
+  return { t: time, o, h: Math.max(o, c) + (k % 5), l: Math.min(o, c) - (k % 3), c, v: 40 + ((k * 7919) % 160) };
 }
 
 /** Puts history before what the exchange has: an exchange of a moment ago has none. Pages as the exchange does. */
@@ -52,7 +56,7 @@ async function addHistory(page) {
       if (!span) spans.set(time, { ...bar, t: time });
       else Object.assign(span, { h: Math.max(span.h, bar.h), l: Math.min(span.l, bar.l), c: bar.c, v: span.v + bar.v });
     };
-    for (let time = from; time < to; time += 60) add(minute(time));
+    for (let time = from; time < to; time += 60) add(minute(time, to));
     for (const bar of real) if (bar.t >= to) add(bar);
     const candles = [...spans.values()].filter((bar) => bar.t < before).sort((a, b) => a.t - b.t).slice(-limit);
     page.pages.push({ interval, before, count: candles.length });
