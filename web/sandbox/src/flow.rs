@@ -13,6 +13,8 @@ pub const MAX_STEPS: u64 = 4_000_000;
 pub const MAX_BYTES: usize = 128 << 20;
 /// Ids of a flow's orders and accounts are below this; the sandbox's own are above.
 pub const MAX_FLOW_ID: u64 = 1 << 60;
+/// The latest time that a flow may come to: some 285,000 years on, so that no sum of times overflows.
+pub const MAX_TIME: Millis = 1 << 53;
 
 /// Steps between two entries of the index.
 const STRIDE: u64 = 256;
@@ -26,6 +28,8 @@ pub enum NotTaken {
     Full,
     /// An id of an order or an account is not below [`MAX_FLOW_ID`].
     IdTooLarge,
+    /// A time is after [`MAX_TIME`].
+    TimeTooLarge,
 }
 
 impl NotTaken {
@@ -33,6 +37,7 @@ impl NotTaken {
         match self {
             NotTaken::Full => "the flow is longer than the sandbox takes",
             NotTaken::IdTooLarge => "an id is larger than the sandbox takes",
+            NotTaken::TimeTooLarge => "a time is later than the sandbox takes",
         }
     }
 }
@@ -77,6 +82,9 @@ impl Flow {
         }
         if !ids_fit(step) {
             return Err(NotTaken::IdTooLarge);
+        }
+        if time > MAX_TIME {
+            return Err(NotTaken::TimeTooLarge);
         }
         if self.steps == 0 {
             (self.first, self.last) = (time, time);
@@ -306,6 +314,14 @@ mod tests {
         let order = NewOrder::limit(OrderId(MAX_FLOW_ID), UserId(0), Side::Buy, 100, 1);
         assert_eq!(flow.push(2, &Step::Command(Command::Add(order))), Err(NotTaken::IdTooLarge));
         assert_eq!(flow.len(), 1);
+    }
+
+    #[test]
+    fn times_whose_sums_would_overflow_are_refused() {
+        let mut flow = flow(&[1]);
+        let step = Step::Command(Command::Tick);
+        assert_eq!(flow.push(Millis::MAX, &step), Err(NotTaken::TimeTooLarge));
+        assert_eq!((flow.push(MAX_TIME, &step), flow.span()), (Ok(()), (1, MAX_TIME)));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Files as flows, chunk by chunk, with a bounded list of what could not be read.
 
-use crate::flow::{Flow, MAX_FLOW_ID};
+use crate::flow::{Flow, MAX_FLOW_ID, MAX_TIME, NotTaken};
 use engine_core::command::{Command, NewOrder};
 use engine_core::flow::reader::{BadEntry, Entry, FlowReader, Format};
 use engine_core::flow::record::Block;
@@ -150,6 +150,9 @@ impl Target {
     fn block(&mut self, number: u64, block: Block) {
         match block {
             Block::Begin { symbol, snapshot } => match decode_market(&snapshot) {
+                Ok(market) if market.time() > MAX_TIME => {
+                    self.bad(number, NotTaken::TimeTooLarge.as_str().into());
+                }
                 Ok(market) => {
                     let symbol = if is_symbol(&symbol) { symbol } else { "REPLAY".into() };
                     self.flow = Flow::new(&symbol, market);
@@ -218,7 +221,9 @@ pub fn load(name: &str, bytes: &[u8]) -> (Flow, Loading) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine_core::command::TimedCommand;
     use engine_core::event::Event;
+    use engine_core::flow::record::RecordWriter;
 
     const MESSAGES: &str = "\
 34200.001,1,11,10,5000,1
@@ -259,6 +264,21 @@ mod tests {
             .collect();
         assert_eq!(filled, [(5, 5100, 3), (5, 5100, 2)]);
         assert!(market.book().is_empty());
+    }
+
+    #[test]
+    fn a_record_from_the_end_of_time_is_refused_and_said() {
+        for (opening, step) in [(Millis::MAX, Millis::MAX), (1, Millis::MAX)] {
+            let mut market = Market::default();
+            market.apply(opening, &Command::Tick, &mut Vec::new());
+            let mut writer = RecordWriter::new("TEST", &market);
+            writer.push(&TimedCommand { time: step, command: Command::Tick });
+            let (flow, loading) = load("x.flow", &writer.finish(&market));
+            let late = NotTaken::TimeTooLarge.as_str();
+            assert!(loading.first_bad.iter().any(|bad| bad.reason == late), "{loading:?}");
+            assert!(flow.is_empty() && flow.recorded_state.is_none());
+            assert!(flow.opening.time() <= MAX_TIME);
+        }
     }
 
     #[test]

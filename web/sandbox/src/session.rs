@@ -17,7 +17,7 @@ use engine_core::event::Event;
 use engine_core::feed::Report;
 use engine_core::market::Market;
 use engine_core::snapshot::{decode_market, encode_market};
-use engine_core::types::{Millis, OrderId, Price, Quantity};
+use engine_core::types::{Millis, OrderId, Price, Quantity, Side};
 use serde::{Deserialize, Serialize};
 
 /// Steps between two keyframes, at first; doubled whenever they take too much.
@@ -535,7 +535,7 @@ impl Session {
             Command::Add(new) => Some(new.order.0),
             _ => None,
         });
-        let numbered = adds.eq((FIRST_ORDER + 1..).take(self.count_adds(&commands)));
+        let numbered = (FIRST_ORDER + 1..).zip(adds).all(|(number, order)| number == order);
         let possible = in_order && fits && numbered && self.applied == 0 && self.cursor.position == 0;
         if possible {
             self.keyframes.truncate(1);
@@ -544,15 +544,11 @@ impl Session {
         possible
     }
 
-    fn count_adds(&self, commands: &[OwnCommand]) -> usize {
-        commands.iter().filter(|own| matches!(own.command, Command::Add(_))).count()
-    }
-
     /// With and without the user's orders, here.
     pub fn compare(&self) -> Comparison {
         let quote = |market: &Market| {
             let book = market.book();
-            (book.best(engine_core::types::Side::Buy), book.best(engine_core::types::Side::Sell))
+            (book.best(Side::Buy), book.best(Side::Sell))
         };
         let without = self.plain.as_ref().unwrap_or(&self.market);
         let outcomes = self.account.orders().map(|(order, own)| {
@@ -560,8 +556,7 @@ impl Session {
             let slippage = double.filter(|_| own.filled > 0).map(|double| {
                 let paid = i128::try_from(own.notional * 2).unwrap_or(i128::MAX);
                 let fair = i128::from(double) * i128::from(own.filled);
-                let more =
-                    if own.new.side == engine_core::types::Side::Buy { paid - fair } else { fair - paid };
+                let more = if own.new.side == Side::Buy { paid - fair } else { fair - paid };
                 i64::try_from(more).unwrap_or(if more < 0 { i64::MIN } else { i64::MAX })
             });
             Outcome {
