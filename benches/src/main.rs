@@ -10,6 +10,7 @@
 //! that what it depends on stays out of the product.
 
 mod count;
+mod liquibook;
 mod measure;
 mod memory;
 mod subjects;
@@ -68,6 +69,9 @@ struct Options {
     /// Run the module in Chromium too
     #[arg(long, requires = "wasm")]
     browser: bool,
+    /// Liquibook's side of the rows, a program (`cargo xtask bench core` builds it)
+    #[arg(long)]
+    liquibook: Option<PathBuf>,
 }
 
 /// A row on the command line.
@@ -122,7 +126,7 @@ fn rows(options: &Options) -> Result<()> {
     })];
     let mut mixed = None;
     for &Shown(row) in &options.rows {
-        let lines = measure_row(row, size, rounds, options.alone, mixed, &clock)?;
+        let lines = measure_row(row, size, rounds, options, mixed, &clock)?;
         if row == Row::W2 {
             mixed = table::ours(&lines);
         }
@@ -158,7 +162,7 @@ fn measure_row(
     row: Row,
     size: Size,
     rounds: usize,
-    alone: bool,
+    options: &Options,
     mixed: Option<f64>,
     clock: &quanta::Clock,
 ) -> Result<Vec<Line>> {
@@ -166,7 +170,10 @@ fn measure_row(
     table::header(row, &flow);
     type Prepared = (&'static str, Result<Box<dyn Runner>>);
     let mut prepared: Vec<Prepared> = vec![(Ours::NAME, prepare::<Ours>(row, &flow))];
-    if !alone {
+    if let Some(program) = &options.liquibook {
+        prepared.push((liquibook::NAME, liquibook::prepare(program, &flow)));
+    }
+    if !options.alone {
         prepared.extend([
             (subjects::Matchcore::NAME, prepare::<subjects::Matchcore>(row, &flow)),
             (subjects::Nanobook::NAME, prepare::<subjects::Nanobook>(row, &flow)),
@@ -191,8 +198,9 @@ fn measure_row(
         let mut ours = None;
         for (line, runner) in lines.iter_mut().zip(&runners) {
             let (Ok(measured), Some(runner)) = (&mut line.outcome, runner) else { continue };
-            if runner.joins(round) {
-                let sample = runner.round(clock);
+            if runner.joins(round)
+                && let Some(sample) = runner.round(clock)
+            {
                 let base = *ours.get_or_insert(sample.ns_per_command);
                 measured.ratios.push(sample.ns_per_command / base);
                 measured.samples.push(sample);

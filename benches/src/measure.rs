@@ -110,11 +110,12 @@ pub trait Runner {
     fn tally(&self) -> Tally;
     /// Whether it takes part in this round.
     fn joins(&self, round: usize) -> bool;
-    fn round(&self, clock: &Clock) -> Sample;
+    /// Nothing where it broke down.
+    fn round(&self, clock: &Clock) -> Option<Sample>;
 }
 
 /// Commands that a subject may look at together.
-const AT_HAND: usize = 16;
+const AT_HAND: usize = 32;
 
 struct Prepared<S: Subject> {
     row: Row,
@@ -242,9 +243,9 @@ impl<S: Subject> Runner for Prepared<S> {
         round < self.rounds
     }
 
-    fn round(&self, clock: &Clock) -> Sample {
+    fn round(&self, clock: &Clock) -> Option<Sample> {
         let latency = (self.commands.len() > 1_000).then(|| self.latency(clock));
-        Sample { ns_per_command: self.timed(), latency }
+        Some(Sample { ns_per_command: self.timed(), latency })
     }
 }
 

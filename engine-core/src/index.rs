@@ -98,6 +98,27 @@ impl IdIndex {
         }
     }
 
+    /// As [`IdIndex::find`] for some ids at once: first their entries, then their pages, so that one id does not wait for another
+    /// that is not in the cache.
+    #[inline]
+    pub(crate) fn find_all(&self, ids: &[u64], slots: &mut [u32]) {
+        if self.entries == 0 {
+            return;
+        }
+        let mask = self.table.len() - 1;
+        let touched = ids.iter().fold(0, |all, id| all ^ self.table[hash(id / IDS / PAGES) & mask].group);
+        core::hint::black_box(touched);
+        for (id, slot) in ids.iter().zip(slots.iter_mut()) {
+            *slot = self.page(id / IDS);
+        }
+        let last = self.pages.len().wrapping_sub(1);
+        for (id, slot) in ids.iter().zip(slots) {
+            let slots = self.pages.get((*slot as usize).min(last));
+            // Some slot's where there is no page: a branch would wait for it.
+            *slot = slots.map_or(NONE, |page| page.0[(id % IDS) as usize]);
+        }
+    }
+
     #[inline]
     fn page(&self, number: u64) -> u32 {
         if self.hot.number == number && self.hot.page != NONE {
@@ -184,10 +205,16 @@ impl IdIndex {
         let page = self.page(id / IDS);
         debug_assert!(page != NONE, "an id that is removed is there");
         let slots = &mut self.pages[page as usize].0;
-        slots[(id % IDS) as usize] = NONE;
+        let place = (id % IDS) as u32;
+        // All at once, as a comparison with sixteen of them would be a call; and before the write, as a wide read of what was just
+        // written in part would wait for it.
+        let others = (0..IDS as u32).zip(slots.iter()).fold(NONE, |all, (n, &slot)| {
+            let this = if n == place { NONE } else { 0 };
+            all & (slot | this)
+        });
+        slots[place as usize] = NONE;
         self.ids -= 1;
-        // All at once: a comparison with sixteen of them would be a call.
-        if slots.iter().fold(NONE, |all, &slot| all & slot) == NONE {
+        if others == NONE {
             self.drop_page(id / IDS, page);
         }
     }

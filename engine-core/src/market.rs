@@ -8,6 +8,8 @@ use crate::event::{Event, Fill};
 use crate::feed::{DepthChange, OrderChange, Sink};
 use crate::ticker::Day;
 use crate::types::{Millis, Phase, Price, Sequence};
+#[cfg(feature = "wire")]
+use crate::types::{OrderId, UserId};
 
 /// How far a time zone may be ahead of UTC.
 pub const MAX_DAY_OFFSET_S: u64 = 86_400;
@@ -106,6 +108,17 @@ impl Market {
             minute: Span::default(),
             today: Span::default(),
         }
+    }
+
+    /// The same market, its orders and users under other numbers.
+    #[cfg(feature = "wire")]
+    pub(crate) fn renumbered(
+        &self,
+        order: impl Fn(OrderId) -> OrderId,
+        user: impl Fn(UserId) -> UserId,
+    ) -> Result<Market, &'static str> {
+        let book = self.book.renumbered(self.time, order, user)?;
+        Ok(Market { book, ..self.clone() })
     }
 
     /// Makes room for so many live orders, so that growing does not happen in the middle of trading.

@@ -13,7 +13,8 @@ use crate::event::{Event, OrderRef, Party, Reason};
 use crate::hash::BuildIdHasher;
 use crate::market::Market;
 use crate::snapshot::{SnapshotError, decode_market, encode_market, open, seal};
-use crate::types::{Millis, OrderId, OrderType, Sequence, Side, TimeInForce, UserId};
+use crate::ticker::Day;
+use crate::types::{Millis, OrderId, OrderType, PostOnly, Sequence, Side, TimeInForce, Trigger, UserId};
 use crate::wire::{
     Action, EventKind, EventRecord, MAX_NAME, OrderRecord, OrderStatus, TifName, TypeName, fill_id,
     is_symbol, party, to_json, trade_message,
@@ -25,11 +26,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
 
+mod reshard;
+
 /// How many finished order ids a shard remembers in order to ignore their repetition.
 pub const REMEMBERED_ORDERS: usize = 1 << 16;
 
 const SHARD_MAGIC: [u8; 4] = *b"SNSH";
-const SHARD_VERSION: u64 = 1;
+/// | version | |
+/// |---|---|
+/// | 1 | position, names, markets |
+/// | 2 | the stream's own name of the position |
+const SHARD_VERSION: u64 = 2;
 
 /// A record of the fills stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +78,8 @@ pub struct Output {
     pub trades: Vec<Trade>,
     /// Candles that closed, with the number of the event that closed them.
     pub closed: Vec<(Arc<str>, Sequence, Candle)>,
+    /// Days that ended, each with the first fill of a later one.
+    pub days: Vec<(Arc<str>, Day)>,
     /// Symbols whose market data may have changed.
     pub touched: BTreeSet<Arc<str>>,
     /// What happened, for the host's metrics.
@@ -101,6 +110,7 @@ impl Output {
         self.notices.clear();
         self.trades.clear();
         self.closed.clear();
+        self.days.clear();
         self.touched.clear();
         self.counts = Counts::default();
     }
@@ -126,6 +136,8 @@ impl core::error::Error for BadRecord {}
 pub struct Shard {
     /// Position of the last record applied.
     position: u64,
+    /// What the stream calls it.
+    place: String,
     /// Time of the last record applied.
     time: Millis,
     markets: BTreeMap<Arc<str>, Market>,
@@ -142,6 +154,7 @@ impl Shard {
     pub fn new(day_offset_s: u64) -> Shard {
         Shard {
             position: 0,
+            place: String::new(),
             time: 0,
             markets: BTreeMap::new(),
             orders: Names::default(),
@@ -155,6 +168,22 @@ impl Shard {
     /// Position in the stream of the last record applied; 0 before the first.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// What the stream calls the position, where it has names of its own for its records; empty otherwise.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// When the last record applied arrived, or an earlier one if that came later; 0 before the first.
+    pub fn time(&self) -> Millis {
+        self.time
+    }
+
+    /// Notes the stream's own name of the position; snapshots hold it.
+    pub fn set_place(&mut self, place: &str) {
+        self.place.clear();
+        self.place.push_str(place);
     }
 
     /// One symbol's market; none before its first record.
@@ -252,6 +281,9 @@ impl Shard {
                         TifName::Ioc => TimeInForce::Ioc,
                         TifName::Fok => TimeInForce::Fok,
                     },
+                    trigger: record.stop.map_or(Trigger::None, Trigger::Stop),
+                    display: record.display.unwrap_or(0),
+                    post_only: if record.post_only { PostOnly::Reject } else { PostOnly::No },
                     ..NewOrder::limit(order, user, side, price, quantity)
                 })
             }
@@ -301,7 +333,13 @@ impl Shard {
         let Some(market) = self.markets.get_mut(symbol) else { return };
         let first = market.sequence() + 1;
         events.clear();
+        let day = market.day().copied();
         market.apply(self.time, command, &mut events);
+        if let Some((before, now)) = day.zip(market.day())
+            && now.today.time != before.today.time
+        {
+            out.days.push((symbol.clone(), before));
+        }
         if !events.is_empty() {
             out.touched.insert(symbol.clone());
         }
@@ -355,7 +393,7 @@ impl Shard {
             _ => {}
         }
         // The other events are about one order. Those that are not named here no order of the stream can cause: its format
-        // has no triggers, links or phases.
+        // has no links or phases.
         let (order, user, asked, reason, status) = match event {
             Event::Accepted(asked) => (asked.order, asked.user, Some(asked), None, "ACCEPTED"),
             Event::Rejected(asked, reason) => {
@@ -365,6 +403,8 @@ impl Shard {
                 (asked.order, asked.user, Some(asked), Some(*reason), "CANCELLED")
             }
             Event::Replaced { now, .. } => (now.order, now.user, Some(now), None, "REPLACED"),
+            // Its owner is told; what it locks and where it stands for settlement is as it was.
+            Event::Triggered(order) => (order.order, order.user, Some(order), None, "TRIGGERED"),
             Event::CancelRejected { order, user, reason } => {
                 (*order, *user, None, Some(*reason), "CANCEL_REJECTED")
             }
@@ -436,6 +476,7 @@ impl Shard {
     pub fn snapshot(&self) -> Vec<u8> {
         seal(SHARD_MAGIC, SHARD_VERSION, |writer| {
             writer.number(self.position);
+            writer.bytes(self.place.as_bytes());
             writer.number(self.time);
             writer.number(self.day_offset_s);
             self.orders.write(writer);
@@ -450,15 +491,16 @@ impl Shard {
         })
     }
 
-    /// The shard that [`Shard::snapshot`] wrote.
+    /// The shard that [`Shard::snapshot`] wrote, in this version or an earlier one.
     pub fn restore(bytes: &[u8]) -> Result<Shard, SnapshotError> {
         let (mut reader, version) = open(bytes, SHARD_MAGIC)?;
-        if version != SHARD_VERSION {
+        if version == 0 || version > SHARD_VERSION {
             return Err(SnapshotError::UnknownVersion(version));
         }
         let position = reader.number()?;
+        let place = if version == 1 { String::new() } else { reader.string()? };
         let time = reader.number()?;
-        let mut shard = Shard { position, time, ..Shard::new(reader.number()?) };
+        let mut shard = Shard { position, place, time, ..Shard::new(reader.number()?) };
         shard.orders = Names::read(&mut reader)?;
         shard.users = Names::read(&mut reader)?;
         for _ in 0..reader.number()? {
@@ -594,12 +636,18 @@ impl Names {
         }
     }
 
+    /// By number.
+    fn in_order(&self) -> impl ExactSizeIterator<Item = (u64, &Arc<str>)> {
+        let mut entries: Vec<_> = self.names.iter().map(|(&number, name)| (number, name)).collect();
+        entries.sort_unstable_by_key(|(number, _)| *number);
+        entries.into_iter()
+    }
+
     fn write(&self, writer: &mut Writer) {
         writer.number(self.given);
-        let mut entries: Vec<_> = self.names.iter().collect();
-        entries.sort_unstable_by_key(|(number, _)| **number);
+        let entries = self.in_order();
         writer.number(entries.len() as u64);
-        for (&number, name) in entries {
+        for (number, name) in entries {
             writer.number(number);
             writer.bytes(name.as_bytes());
         }

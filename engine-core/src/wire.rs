@@ -94,6 +94,15 @@ pub struct OrderRecord<'a> {
     /// Of an added order; good till cancelled where it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tif: Option<TifName>,
+    /// Of an added order: it waits for a trade at this price or beyond it; it is active at once where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<u64>,
+    /// Of an added order: an iceberg's visible part; it is shown wholly where it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<u64>,
+    /// Of an added order: it is refused if it would take.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub post_only: bool,
     /// Comes back with the answer to a cancel or a replace, 1 to 128 bytes.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Cow<'a, str>>,
@@ -294,7 +303,8 @@ pub struct OrderStatus<'a> {
     /// The order's id on the orders stream.
     #[serde(borrow)]
     pub id: Cow<'a, str>,
-    /// `ACCEPTED`, `REJECTED`, `PARTIALLY_FILLED`, `FILLED`, `CANCELLED`, `REPLACED`, `CANCEL_REJECTED` or `REPLACE_REJECTED`.
+    /// `ACCEPTED`, `REJECTED`, `TRIGGERED`, `PARTIALLY_FILLED`, `FILLED`, `CANCELLED`, `REPLACED`, `CANCEL_REJECTED` or
+    /// `REPLACE_REJECTED`.
     #[serde(borrow)]
     pub st: Cow<'a, str>,
     /// `BUY` or `SELL`; missing where a request was refused.

@@ -523,8 +523,10 @@ fn a_jump_of_the_price_calls_an_auction_that_ends_by_time() {
     // 3 % from 100 is as far as it goes.
     assert_eq!(stage.add(buy(3, 2, 104, 8)), ["3 with 1: 5 at 103", "volatility_auction"]);
     assert_eq!(stage.depth(Side::Buy), [(104, 3)]);
+    assert_eq!(stage.market.book().until(), Some(stage.now + 2_000));
     assert_eq!(stage.after(1_999), NOTHING);
     assert_eq!(stage.after(1), ["continuous", "auction: 3 at 104, 2 over", "3 with 2: 3 at 104"]);
+    assert_eq!(stage.market.book().until(), None);
 }
 
 /// A market whose next trade away from `from` to 5 % or more calls an auction of a minute; somebody stands at both.

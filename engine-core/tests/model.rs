@@ -91,7 +91,11 @@ impl Pair {
             same("queue", queue(market, side), reference.queue(side))?;
             let best = reference.depth(side).first().map(|level| level.0);
             same("best price", market.book().best(side), best)?;
+            let open =
+                reference.live().iter().filter(|order| order.new.side == side).map(|order| order.open).sum();
+            same("open quantity", market.book().open_quantity(side), open)?;
         }
+        same("live orders", market.book().len(), reference.live().len())?;
         same("phase", market.phase(), reference.phase())?;
         same("last price", market.last_price(), reference.last_price())?;
         same("candle", market.candle(), reference.candle())?;

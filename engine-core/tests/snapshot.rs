@@ -107,9 +107,11 @@ fn a_shard_of_version_1_loads_and_goes_on() {
 
     let mut shard = Shard::restore(&fixture("shard-v1.bin")).unwrap();
     assert_eq!(describe(&shard).as_bytes(), fixture("shard-v1.txt"));
+    assert_eq!(shard.place(), "", "version 1 knew none");
+    shard.set_place("49590338271490256608559692538361571095921575989136588898");
     let now = shard.snapshot();
     let again = Shard::restore(&now).unwrap();
-    assert_eq!(describe(&again), describe(&shard));
+    assert_eq!((describe(&again), again.place()), (describe(&shard), shard.place()));
     assert_eq!(again.snapshot(), now);
 
     // The names are there too: the best offer is somebody's whom the fill names.

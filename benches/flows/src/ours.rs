@@ -38,11 +38,13 @@ impl Subject for Ours {
     }
 
     fn book(flow: &Flow) -> Desk {
-        let told = DepthReport { events: Vec::with_capacity(4096), depth: Vec::with_capacity(4096) };
+        let mut told = DepthReport::default();
         let mut market = Market::default();
         // As a host does that knows how large its books become; of many small books nobody knows.
         if flow.books == 1 {
             market.reserve(flow.most_resting as usize);
+            told.events.reserve(4096);
+            told.depth.reserve(4096);
         }
         Desk { market, told, time: START }
     }

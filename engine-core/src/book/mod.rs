@@ -43,10 +43,12 @@ use follow::FollowUp;
 use store::{Account, Extra, Level, Order, Place, Slab};
 use waiting::Wanting;
 
-/// Live orders from which on a book is larger than most processors' caches: at a line each, 32 MiB.
-const LARGE: usize = 1 << 19;
+/// Live orders from which on a book is larger than what a processor has of a cache to itself: at a line each, 16 MiB.
+const LARGE: usize = if cfg!(test) { 4 } else { 1 << 18 };
+/// Levels from which on the ends of their queues are no longer in the cache anyway.
+const MANY_LEVELS: usize = if cfg!(test) { 2 } else { 1 << 12 };
 /// How many commands are looked at together.
-const LOOK_AHEAD: usize = 16;
+const LOOK_AHEAD: usize = 32;
 
 /// A price and what rests there to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,33 +327,59 @@ impl OrderBook {
     /// and not for each of them in turn. It changes nothing, and costs next to nothing while the book is small: for hosts that
     /// have several commands at hand.
     pub fn look_ahead(&self, commands: &[Command]) {
-        if self.len() < LARGE {
-            return;
+        if self.len() >= LARGE {
+            for commands in commands.chunks(LOOK_AHEAD) {
+                self.look_at(commands);
+            }
+        }
+    }
+
+    /// Steps of the way side by side: in each, the loads do not wait for each other, and no branch waits for one of them, which
+    /// would throw the later ones away where it was guessed wrongly. So what is not there is looked at too, at some other place.
+    #[inline(never)]
+    fn look_at(&self, commands: &[Command]) {
+        let (mut ids, mut known) = ([0; LOOK_AHEAD], 0);
+        let (mut places, mut news) = ([(Side::Buy, 0, UserId(0)); LOOK_AHEAD], 0);
+        let many_levels = self.levels.used() >= MANY_LEVELS;
+        for command in commands {
+            match command {
+                Command::Cancel { order, .. } | Command::Replace(Replace { order, .. }) => {
+                    ids[known] = order.0;
+                    known += 1;
+                }
+                Command::Add(new) if many_levels => {
+                    places[news] = (new.side, new.price, new.user);
+                    news += 1;
+                }
+                _ => {}
+            }
+        }
+        let mut slots = [NONE; LOOK_AHEAD];
+        self.index.find_all(&ids[..known], &mut slots[..known]);
+        // A new order becomes the neighbour of the last of its price and of the first of its account.
+        let mut levels = [NONE; LOOK_AHEAD];
+        let mut neighbours = [[NONE; 4]; LOOK_AHEAD];
+        for (level, (side, price, _)) in levels.iter_mut().zip(&places[..news]) {
+            *level = self.ladder(*side).peek(*price);
+        }
+        for (found, (_, _, user)) in neighbours.iter_mut().zip(&places[..news]) {
+            let account = self.account(*user);
+            found[0] = if account == NONE { NONE } else { self.accounts[account].first };
+        }
+        let news_levels = levels[..news].iter().zip(&mut neighbours);
+        for (&level, found) in news_levels {
+            found[1] = self.levels.at_most(level).map_or(NONE, |level| level.last);
         }
         let mut sum = 0;
-        for commands in commands.chunks(LOOK_AHEAD) {
-            let mut slots = [NONE; LOOK_AHEAD];
-            for (slot, command) in slots.iter_mut().zip(commands) {
-                *slot = match command {
-                    Command::Cancel { order, .. } | Command::Replace(Replace { order, .. }) => {
-                        self.find(*order)
-                    }
-                    // The last of its price's queue, which gets a neighbour.
-                    Command::Add(new) => match self.ladder(new.side).peek(new.price) {
-                        NONE => NONE,
-                        level => self.levels[level].last,
-                    },
-                    _ => NONE,
-                };
-            }
-            // One pass a step of the way, so that the loads of a pass do not wait for each other.
-            let mut neighbours = [[NONE; 4]; LOOK_AHEAD];
-            for (slot, found) in slots.iter().zip(&mut neighbours).filter(|(slot, _)| **slot != NONE) {
-                let order = &self.orders[*slot];
+        for (slot, found) in slots[..known].iter().zip(&mut neighbours[news..]) {
+            if let Some(order) = self.orders.at_most(*slot) {
                 *found = [order.previous, order.next, order.account_previous, order.account_next];
+                sum ^= self.levels.at_most(order.level).map_or(0, |level| level.price);
             }
-            for &slot in neighbours.iter().flatten().filter(|&&slot| slot != NONE) {
-                sum ^= self.orders[slot].arrival;
+        }
+        for found in &neighbours[..news + known] {
+            for &slot in found {
+                sum ^= self.orders.at_most(slot).map_or(0, |order| order.arrival);
             }
         }
         core::hint::black_box(sum);
@@ -398,6 +426,50 @@ impl OrderBook {
         match side {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::NewOrder;
+    use crate::feed::Report;
+    use crate::market::Market;
+    use proptest::prelude::*;
+
+    fn command() -> impl Strategy<Value = Command> {
+        // Few ids, so that some are there; some that never are.
+        let order = prop_oneof![8 => 0u64..40, 1 => any::<u64>()].prop_map(OrderId);
+        let user = prop_oneof![8 => 0u64..4, 1 => any::<u64>()].prop_map(UserId);
+        let price = prop_oneof![8 => 90u64..110, 1 => any::<u64>()];
+        (order, user, price, 1u64..50, 0..6).prop_map(|(order, user, price, quantity, kind)| match kind {
+            0 => Command::Cancel { order, user },
+            1 => Command::Replace(Replace { order, user, price, quantity, stop: None, expected: None }),
+            _ => {
+                let side = if quantity % 2 == 0 { Side::Buy } else { Side::Sell };
+                Command::Add(NewOrder::limit(order, user, side, price, quantity))
+            }
+        })
+    }
+
+    proptest! {
+        /// Whatever is asked for, there or not, in a book of any size: looking ahead neither breaks nor changes anything.
+        #[test]
+        fn looking_ahead_changes_nothing(commands in proptest::collection::vec(command(), 1..200), batch in 1usize..80) {
+            let (mut with, mut without) = (Market::default(), Market::default());
+            let (mut told, mut expected) = (Report::default(), Report::default());
+            let mut time = 1;
+            for commands in commands.chunks(batch) {
+                with.look_ahead(commands);
+                for command in commands {
+                    with.apply(time, command, &mut told);
+                    without.apply(time, command, &mut expected);
+                    time += 1;
+                }
+            }
+            prop_assert_eq!(told.events, expected.events);
+                with.book().check();
         }
     }
 }

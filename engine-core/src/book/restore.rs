@@ -110,6 +110,45 @@ impl OrderBook {
         found.into_iter().map(|(_, slot)| self.saved(slot)).collect()
     }
 
+    /// Every live order: the resting ones of both sides as they would be filled, then the others by arrival.
+    #[cfg(feature = "wire")]
+    pub(crate) fn saved_orders(&self) -> Vec<SavedOrder> {
+        let levels = Side::BOTH.into_iter().flat_map(|side| self.saved_levels(side));
+        let mut all: Vec<_> = levels.flat_map(|(_, _, queue)| queue).collect();
+        all.append(&mut self.saved_off_book());
+        all
+    }
+
+    /// The same book, its orders and users under other numbers. These must differ where those did.
+    #[cfg(feature = "wire")]
+    pub(crate) fn renumbered(
+        &self,
+        time: Millis,
+        order: impl Fn(OrderId) -> OrderId,
+        user: impl Fn(UserId) -> UserId,
+    ) -> Result<OrderBook, Impossible> {
+        let mut book = OrderBook::from_parts(&self.parts(), time)?;
+        let all: Vec<SavedOrder> = self
+            .saved_orders()
+            .into_iter()
+            .map(|saved| SavedOrder {
+                order: order(saved.order),
+                user: user(saved.user),
+                extra: saved.extra.map(|extra| SavedExtra {
+                    peer: extra.peer.map(&order),
+                    entry: extra.entry.map(&order),
+                    ..extra
+                }),
+                ..saved
+            })
+            .collect();
+        book.reserve(all.len());
+        all.iter().try_for_each(|saved| book.restore(saved))?;
+        all.iter().try_for_each(|saved| book.restore_links(saved))?;
+        book.finish_restoring()?;
+        Ok(book)
+    }
+
     fn saved(&self, slot: u32) -> SavedOrder {
         let order = &self.orders[slot];
         let place = match order.place {

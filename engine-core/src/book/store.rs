@@ -194,6 +194,12 @@ impl<T> Slab<T> {
         self.values.iter()
     }
 
+    /// The value in this slot, or the last one where there is no such slot.
+    #[inline]
+    pub(super) fn at_most(&self, slot: u32) -> Option<&T> {
+        self.values.get((slot as usize).min(self.values.len().wrapping_sub(1)))
+    }
+
     pub(super) fn used(&self) -> usize {
         self.values.len() - self.free.len()
     }
