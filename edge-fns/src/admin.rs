@@ -1,6 +1,6 @@
 //! `/admin`: which symbols are traded, and deposits.
 //!
-//! Everybody may read the list of symbols; all else needs an administrator's token. A symbol that is removed takes no
+//! Everybody may read which symbols there are; all else needs an administrator's token. A symbol that is removed takes no
 //! new orders; those that rest can be cancelled.
 
 use crate::auth;
@@ -36,6 +36,7 @@ async fn route(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal
         ("GET", ["admin"]) => list(ports).await,
         ("POST", ["admin"]) => add(ports, request).await,
         ("POST", ["admin", "deposits"]) => deposit(ports, request).await,
+        ("GET", ["admin", symbol]) if is_symbol(symbol) => read(ports, symbol).await,
         ("DELETE", ["admin", symbol]) => remove(ports, request, symbol).await,
         (method, ["admin"] | ["admin", _]) => Err(Refusal::method_not_allowed(method)),
         _ => Err(Refusal::not_found()),
@@ -76,11 +77,23 @@ async fn add(ports: &Ports<'_>, request: &Request) -> Result<Response, Refusal> 
     Ok(Response::json(status, &Symbol { symbol }))
 }
 
+async fn read(ports: &Ports<'_>, symbol: &str) -> Result<Response, Refusal> {
+    let lookup = Command::Sismember(SYMBOLS.into(), symbol.as_bytes().to_vec());
+    match one(ports.cache, lookup).await? {
+        Reply::Integer(1) => Ok(Response::json(200, &Symbol { symbol: symbol.to_owned() })),
+        _ => Err(unknown(symbol)),
+    }
+}
+
+fn unknown(symbol: &str) -> Refusal {
+    Refusal::new(404, "unknown_symbol", format!("{symbol} is not traded here"))
+}
+
 async fn remove(ports: &Ports<'_>, request: &Request, symbol: &str) -> Result<Response, Refusal> {
     auth::administrator(ports.base, ports.identity, request).await?;
     let removed = one(ports.cache, Command::Srem(SYMBOLS.into(), vec![symbol.as_bytes().to_vec()])).await?;
     if removed != Reply::Integer(1) {
-        return Err(Refusal::new(404, "unknown_symbol", format!("{symbol} is not traded here")));
+        return Err(unknown(symbol));
     }
     Ok(Response::json(200, &Symbol { symbol: symbol.to_owned() }))
 }

@@ -64,6 +64,14 @@ impl Fields {
         }
     }
 
+    pub fn boolean(&mut self, name: &str) -> Result<Option<bool>, Refusal> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Field::Boolean(value)) => Ok(Some(value)),
+            Some(_) => Err(Refusal::bad("bad_field", format!("{name:?} must be true or false"))),
+        }
+    }
+
     /// A list of strings.
     pub fn texts(&mut self, name: &str) -> Result<Option<Vec<String>>, Refusal> {
         let refusal = || Refusal::bad("bad_field", format!("{name:?} must be a list of strings"));

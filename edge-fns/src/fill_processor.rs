@@ -2,7 +2,9 @@
 //!
 //! Money first, then rows: whoever sees an order filled finds the money there. Every movement is named by the event, so
 //! that a batch that is given twice moves money once; a row takes an event only if it is newer than the last one it
-//! took. The first item that cannot be finished now ends the batch: it and all after it are asked for again.
+//! took. The first item that cannot be finished now ends the batch: it and all after it are asked for again. The events of a
+//! row that cannot be read are rejected, all of them until somebody has mended it: given again in their order, they bring it
+//! up to date.
 //!
 //! A batch is gone through in the order in which its events happened, whatever order it came in: where a queue stands in
 //! for the stream, a cancellation must not free what a fill of the same batch takes. Across batches a stream keeps the order.
@@ -171,10 +173,13 @@ fn orders<'a>(record: &'a EventRecord<'_>) -> Vec<(&'a str, &'a str)> {
     }
 }
 
-/// Brings the rows up to these events; answers the items that have to be tried again.
+/// Brings the rows up to these events; answers the items that have to be tried again, and those of rows that cannot be read.
 async fn update_rows(ports: &Ports<'_>, events: &[Event<'_>]) -> Vec<Failure> {
     match try_update(ports, events).await {
-        Ok(()) => Vec::new(),
+        Ok(unreadable) => {
+            let reason = |event: &Event<'_>| unreadable.get(event.item.id.as_str()).cloned();
+            events.iter().filter_map(|event| Some(reject(event.item, reason(event)?))).collect()
+        }
         Err(error) => {
             ports.base.log(Level::Warn, "orders not updated", &[("error", &error.to_string())]);
             events.iter().map(|event| retry(event.item)).collect()
@@ -182,27 +187,39 @@ async fn update_rows(ports: &Ports<'_>, events: &[Event<'_>]) -> Vec<Failure> {
     }
 }
 
-async fn try_update(ports: &Ports<'_>, events: &[Event<'_>]) -> Result<(), Error> {
+/// Answers the items whose rows cannot be read, and why; all other rows are up to date then.
+async fn try_update<'e>(
+    ports: &Ports<'_>,
+    events: &'e [Event<'_>],
+) -> Result<BTreeMap<&'e str, String>, Error> {
+    let mut unreadable = BTreeMap::new();
     let table = order::table(ports.base).await?;
     // The events of each row, in their order.
-    let mut waiting: BTreeMap<Id, Vec<&EventRecord<'_>>> = BTreeMap::new();
+    let mut waiting: BTreeMap<Id, Vec<&Event<'_>>> = BTreeMap::new();
     for event in events {
         for (user, order) in orders(&event.record) {
-            waiting.entry(row_id(&table, user, order)).or_default().push(&event.record);
+            waiting.entry(row_id(&table, user, order)).or_default().push(event);
         }
     }
     if waiting.is_empty() {
-        return Ok(());
+        return Ok(unreadable);
     }
     let mut rows: Vec<Option<Entry>> = ports.documents.get(waiting.keys().cloned().collect()).await?;
     for _ in 0..RACES {
         let mut writes = Vec::with_capacity(rows.len());
         let mut leftover = Vec::new();
         for row in rows.iter().flatten() {
-            let Row { version, mut order } = Row::decode(row)?;
+            let events = waiting.get(&row.id).map_or(&[][..], Vec::as_slice);
+            let Row { version, mut order } = match Row::decode(row) {
+                Ok(row) => row,
+                Err(error) => {
+                    unreadable.extend(events.iter().map(|event| (event.item.id.as_str(), error.to_string())));
+                    continue;
+                }
+            };
             let before = order.clone();
-            for record in waiting.get(&row.id).into_iter().flatten() {
-                apply(&mut order, record);
+            for event in events {
+                apply(&mut order, &event.record);
             }
             if order == before {
                 continue;
@@ -220,7 +237,7 @@ async fn try_update(ports: &Ports<'_>, events: &[Event<'_>]) -> Result<(), Error
             });
         }
         if writes.is_empty() {
-            return Ok(());
+            return Ok(unreadable);
         }
         if !leftover.is_empty() {
             ports.wallet.post(leftover).await?.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -233,7 +250,7 @@ async fn try_update(ports: &Ports<'_>, events: &[Event<'_>]) -> Result<(), Error
             }
         }
         if rows.is_empty() {
-            return Ok(());
+            return Ok(unreadable);
         }
     }
     Err(Error::Throttled(None))

@@ -8,6 +8,7 @@
 //! - WebSocket ([`socket`]): [`connect`], [`subscribe`], [`disconnect`]
 //! - streams ([`stream`]): [`fill_processor`], [`history_saver`], [`notifier`], [`user_notify`]
 //! - timers ([`timer`]): [`stale_connections`], [`trades_backup`], [`aggregator`], [`sweeper`]
+//! - which of them answers what: [`routes`] (tables), [`dispatch`] (calls by name)
 //! - capabilities over HTTP, for hosts that have none of their own: [`remote`]
 //! - shared: [`auth`], [`fields`] (strict JSON), [`order`] (the row), [`placement`] and [`replacement`] (lock and append),
 //!   [`audience`] (a user's connections), [`candle_store`], [`scan`], [`scripts`], [`executor`]
@@ -38,6 +39,7 @@ pub mod orders;
 pub mod placement;
 pub mod remote;
 pub mod replacement;
+pub mod routes;
 pub mod scan;
 pub mod scripts;
 pub mod socket;

@@ -53,6 +53,15 @@ pub struct Order {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_order_id: Option<String>,
+    /// It waits for a trade at this price or beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<u64>,
+    /// An iceberg's visible part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<u64>,
+    /// It is refused if it would take.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub post_only: bool,
     /// The price is a protection price.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub protection: bool,
@@ -108,6 +117,9 @@ impl Order {
             quantity: Some(self.quantity),
             order_type: Some(self.kind),
             tif: Some(self.tif),
+            stop: self.stop,
+            display: self.display,
+            post_only: self.post_only,
             ..self.record(Action::Add)
         }
     }
@@ -124,6 +136,9 @@ impl Order {
             quantity: None,
             order_type: None,
             tif: None,
+            stop: None,
+            display: None,
+            post_only: false,
             request_id: None,
             expected_price: None,
             expected_quantity: None,

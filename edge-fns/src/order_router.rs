@@ -16,7 +16,7 @@ use crate::sweeper;
 use engine_core::wire::{TifName, TypeName};
 use serde::{Deserialize, Serialize};
 
-/// How far above the best ask a market order may buy, in percent: what it locks for.
+/// How far above the best ask, or above its stop, a market order may buy, in percent: what it locks for.
 const PROTECTION_PERCENT: u64 = 10;
 const MAX_CLIENT_ID: usize = 64;
 
@@ -39,6 +39,9 @@ struct Asked {
     /// `None` for a market order.
     price: Option<u64>,
     quantity: u64,
+    stop: Option<u64>,
+    display: Option<u64>,
+    post_only: bool,
     client_order_id: Option<String>,
 }
 
@@ -156,7 +159,7 @@ async fn create(documents: &dyn Documents, table: &str, order: &Order) -> Result
 /// The price to lock for and whether it is a protection price; refuses symbols that are not traded.
 async fn quote(cache: &dyn Cache, asked: &Asked) -> Result<(u64, bool), Refusal> {
     let mut commands = vec![Command::Sismember("active:symbols".into(), asked.symbol.clone().into_bytes())];
-    if asked.price.is_none() {
+    if asked.price.is_none() && asked.stop.is_none() {
         commands.push(Command::Get(format!("depth:{}", asked.symbol)));
     }
     let mut replies = cache.run(commands).await?.into_iter();
@@ -164,6 +167,14 @@ async fn quote(cache: &dyn Cache, asked: &Asked) -> Result<(u64, bool), Refusal>
         Some(Ok(Reply::Integer(1))) => {}
         Some(Err(error)) => return Err(error.into()),
         _ => return Err(Refusal::new(404, "unknown_symbol", format!("{} is not traded here", asked.symbol))),
+    }
+    // What a waiting market order will find on the other side nobody knows yet: its stop stands for the best price there.
+    if let (None, Some(stop)) = (asked.price, asked.stop) {
+        let price = if asked.side == Side::Buy { protected(stop) } else { 0 };
+        if notional(price, asked.quantity).is_none() {
+            return Err(too_large());
+        }
+        return Ok((price, true));
     }
     let Some(price) = asked.price else {
         let depth = match replies.next() {
@@ -196,12 +207,14 @@ fn protection_price(depth: Option<&[u8]>, side: Side) -> Option<u64> {
     let depth: Depth = serde_json::from_slice(depth?).ok()?;
     match side {
         Side::Sell => depth.b.first().map(|_| 0),
-        Side::Buy => {
-            let best = u128::from(depth.a.first()?.0);
-            let price = (best * u128::from(100 + PROTECTION_PERCENT)).div_ceil(100);
-            Some(price.min(u128::from(crate::fields::MAX_INTEGER)) as u64)
-        }
+        Side::Buy => Some(protected(depth.a.first()?.0)),
     }
+}
+
+/// Somewhat above a price: what a market order may buy at.
+fn protected(price: u64) -> u64 {
+    let price = (u128::from(price) * u128::from(100 + PROTECTION_PERCENT)).div_ceil(100);
+    price.min(u128::from(crate::fields::MAX_INTEGER)) as u64
 }
 
 fn too_large() -> Refusal {
@@ -248,6 +261,26 @@ impl Asked {
             }
             (Some(quantity), None) | (None, Some(quantity)) => quantity,
         };
+        let stop = match fields.integer("stop")? {
+            Some(0) => return Err(Refusal::bad("bad_stop", "stop must be at least 1")),
+            stop => stop,
+        };
+        let rests = kind == TypeName::Limit && tif == TifName::Gtc;
+        let post_only = fields.boolean("post_only")?.unwrap_or(false);
+        if post_only && (!rests || stop.is_some()) {
+            return Err(Refusal::bad(
+                "bad_post_only",
+                "only a limit order that rests at once can be post_only",
+            ));
+        }
+        let display = match fields.integer("display")? {
+            None => None,
+            Some(display) if rests && (1..=quantity).contains(&display) => Some(display),
+            Some(_) => {
+                let message = "display must be from 1 to the quantity, of a limit order that may rest";
+                return Err(Refusal::bad("bad_display", message));
+            }
+        };
         let client_order_id = fields.text("client_order_id")?;
         if client_order_id.as_deref().is_some_and(|id| !is_client_id(id)) {
             let message = format!("client_order_id must be 1 to {MAX_CLIENT_ID} visible ASCII characters");
@@ -257,7 +290,7 @@ impl Asked {
         if price.is_some_and(|price| notional(price, quantity).is_none()) {
             return Err(too_large());
         }
-        Ok(Asked { symbol, side, kind, tif, price, quantity, client_order_id })
+        Ok(Asked { symbol, side, kind, tif, price, quantity, stop, display, post_only, client_order_id })
     }
 
     fn into_order(self, base: &dyn Base, user_id: String, price: u64, protection: bool) -> Order {
@@ -277,6 +310,9 @@ impl Asked {
             status: Status::Pending,
             reason: None,
             client_order_id: self.client_order_id,
+            stop: self.stop,
+            display: self.display,
+            post_only: self.post_only,
             protection,
             replacing: None,
             seq: 0,

@@ -72,13 +72,18 @@ pub async fn finish(
         clear(placement, row, replacing).await?;
         return Ok(Finished::Withdrawn);
     }
-    let age = placement.base.now().saturating_sub(replacing.requested_at);
-    if age > ATTEMPT_LIMIT_MS
-        && let Err(failed) = carry_through(placement, &row.order, replacing).await
-    {
+    let now = placement.base.now();
+    if now.saturating_sub(replacing.requested_at) <= ATTEMPT_LIMIT_MS {
+        return Ok(Finished::UnderWay);
+    }
+    // Whoever writes this goes on alone: two at once could lock, and release what the other has locked, in any order.
+    let claimed = Replacing { requested_at: now, ..replacing.clone() };
+    let order = Order { replacing: Some(claimed.clone()), ..row.order.clone() };
+    let Some(row) = write(placement, row, order).await? else { return Ok(Finished::UnderWay) };
+    if let Err(failed) = carry_through(placement, &row.order, &claimed).await {
         // The lock comes before the append: where even now it cannot be had, nothing was ever appended.
         if failed.refusal.code == "insufficient_balance" {
-            withdraw(placement, row, replacing).await?;
+            withdraw(placement, &row, &claimed).await?;
         }
         return Err(failed.refusal);
     }

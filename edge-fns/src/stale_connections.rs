@@ -11,7 +11,7 @@ use crate::capability::{Base, Cache, Connections, Error, Millis};
 use crate::connect::Session;
 use crate::scan;
 use crate::subscribe::{forget_unwatched, members};
-use crate::timer::Timer;
+use crate::timer::{Timer, turn};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Connections probed in one call, and looked up in one.
@@ -26,11 +26,15 @@ pub struct Ports<'a> {
 }
 
 pub async fn handle(ports: &Ports<'_>, _timer: Timer) -> Result<(), Error> {
-    let end = ports.base.now().saturating_add(BUDGET_MS);
+    let started = ports.base.now();
+    let end = started.saturating_add(BUDGET_MS);
     let known = known(ports.cache).await?;
     let ids: Vec<&String> = known.keys().collect();
+    let batches: Vec<&[&String]> = ids.chunks(BATCH).collect();
+    // Where time does not suffice for all, each batch is the first one in its turn.
+    let (behind, first) = batches.split_at(turn(started, batches.len() as u64) as usize);
     let mut removed = 0u32;
-    for batch in ids.chunks(BATCH) {
+    for batch in first.iter().chain(behind) {
         for connection in gone(ports, batch).await? {
             remove(ports, connection, &known[connection]).await?;
             removed += 1;

@@ -80,6 +80,9 @@ async fn subscribe(
 }
 
 async fn refuse_unknown(cache: &dyn Cache, symbols: &BTreeSet<String>) -> Result<(), Refusal> {
+    if symbols.is_empty() {
+        return Ok(());
+    }
     let known = |symbol: &String| Command::Sismember("active:symbols".into(), symbol.clone().into_bytes());
     let replies = cache.run(symbols.iter().map(known).collect()).await?;
     for (symbol, reply) in symbols.iter().zip(replies) {
@@ -179,6 +182,9 @@ pub(crate) async fn forget_unwatched(cache: &dyn Cache, symbols: BTreeSet<String
 }
 
 async fn unwatched(cache: &dyn Cache, symbols: BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+    if symbols.is_empty() {
+        return Ok(symbols);
+    }
     let lookups =
         symbols.iter().map(|symbol| Command::Smembers(format!("symbol:{symbol}:subscribers"))).collect();
     let replies = cache.run(lookups).await?;

@@ -19,15 +19,18 @@ use crate::ids;
 use crate::order::{self, Order, Row, Status, row_id};
 use crate::placement::{ATTEMPT_LIMIT_MS, Placement};
 use crate::replacement::{self, Finished};
-use crate::timer::Timer;
+use crate::timer::{Timer, turn};
 use serde::{Deserialize, Serialize};
 
 /// Partitions of the reminders: what is written at one time does not all go to one place.
 const PARTITIONS: u32 = 8;
 /// Reminders read at a time.
 const PAGE: u32 = 200;
-/// No call takes longer; what is left is found the next time.
+/// No order is begun after this time.
 const BUDGET_MS: Millis = 3_000;
+/// A back end that has failed so often is away, and will not answer for the next one either. One that refuses an order, as a
+/// stream does whose shard is busy, must not keep the others waiting.
+const MOST_FAILURES: u32 = 8;
 
 pub struct Ports<'a> {
     pub base: &'a dyn Base,
@@ -66,7 +69,10 @@ pub async fn handle(ports: &Ports<'_>, _timer: Timer) -> Result<(), Error> {
     let placement = Placement { base, documents, wallet, streams, table: &table };
     let started = base.now();
     let upper = ids::floor(started.saturating_sub(ATTEMPT_LIMIT_MS));
-    for number in 0..PARTITIONS {
+    let mut sweep = Sweep { placement, started, failures: 0, first: None };
+    // Where time or back ends do not suffice for all, each partition is the first one in its turn.
+    let first = turn(started, u64::from(PARTITIONS)) as u32;
+    for number in (0..PARTITIONS).map(|number| (first + number) % PARTITIONS) {
         let mut cursor = None;
         loop {
             let query = Query {
@@ -79,56 +85,96 @@ pub async fn handle(ports: &Ports<'_>, _timer: Timer) -> Result<(), Error> {
                 cursor,
             };
             let page = documents.search(query).await?;
-            sweep(&placement, page.entries).await?;
+            sweep.go_through(page.entries).await?;
             cursor = page.cursor;
+            if sweep.is_over() {
+                return sweep.outcome();
+            }
             if cursor.is_none() {
                 break;
             }
-            if base.now().saturating_sub(started) > BUDGET_MS {
-                return Ok(());
-            }
         }
     }
-    Ok(())
+    sweep.outcome()
 }
 
-/// Goes through reminders; those of what needs nothing more are removed.
-async fn sweep(placement: &Placement<'_>, reminders: Vec<Entry>) -> Result<(), Error> {
-    let mut rows = Vec::with_capacity(reminders.len());
-    for entry in &reminders {
-        let about: Reminder = serde_json::from_slice(&entry.body).map_err(|error| {
-            Error::Internal(format!("reminder {} is not readable: {error}", entry.id.sort))
-        })?;
-        rows.push(row_id(placement.table, &about.user_id, &about.order_id));
+struct Sweep<'a> {
+    placement: Placement<'a>,
+    started: Millis,
+    /// What could not be finished because of a back end.
+    failures: u32,
+    /// The first of those, or of what cannot be read.
+    first: Option<Error>,
+}
+
+impl Sweep<'_> {
+    /// Whether its time is over, or its back ends seem to be away. What is left is found the next time.
+    fn is_over(&self) -> bool {
+        self.failures >= MOST_FAILURES || self.placement.base.now().saturating_sub(self.started) > BUDGET_MS
     }
-    if rows.is_empty() {
-        return Ok(());
+
+    fn outcome(self) -> Result<(), Error> {
+        self.first.map_or(Ok(()), Err)
     }
-    let rows = placement.documents.get(rows).await?;
-    let mut done = Vec::new();
-    let mut outcome = Ok(());
-    for (entry, row) in reminders.into_iter().zip(rows) {
-        let finished = match row {
-            // Both were written together: the row has been removed since.
-            None => Ok(true),
-            Some(row) => finish(placement, Row::decode(&row)?, &entry.id.sort).await,
-        };
-        match finished {
-            Ok(true) => done.push(Write { id: entry.id, expect: Expect::Anything, body: None }),
-            Ok(false) => {}
-            // A back end that does not answer now will not answer for the next one either.
-            Err(error) => {
-                outcome = Err(error);
-                break;
+
+    /// Somebody has to look at it; what comes after it does not wait for that.
+    fn unreadable(&mut self, reminder: &Id, error: Error) {
+        let fields = [("reminder", reminder.sort.as_str()), ("error", &error.to_string())];
+        self.placement.base.log(Level::Error, "passed over", &fields);
+        self.first.get_or_insert(error);
+    }
+
+    /// Those of what needs nothing more are removed.
+    async fn go_through(&mut self, reminders: Vec<Entry>) -> Result<(), Error> {
+        let mut about = Vec::with_capacity(reminders.len());
+        let mut rows = Vec::with_capacity(reminders.len());
+        for entry in reminders {
+            match serde_json::from_slice::<Reminder>(&entry.body) {
+                Ok(named) => {
+                    rows.push(row_id(self.placement.table, &named.user_id, &named.order_id));
+                    about.push(entry.id);
+                }
+                Err(error) => {
+                    let error =
+                        Error::Internal(format!("reminder {} is not readable: {error}", entry.id.sort));
+                    self.unreadable(&entry.id, error);
+                }
             }
         }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = self.placement.documents.get(rows).await?;
+        let mut done = Vec::new();
+        for (reminder, row) in about.into_iter().zip(rows) {
+            if self.is_over() {
+                break;
+            }
+            let finished = match row.as_ref().map(Row::decode) {
+                // Both were written together: the row has been removed since.
+                None => Ok(true),
+                Some(Ok(row)) => finish(&self.placement, row, &reminder.sort).await,
+                Some(Err(error)) => {
+                    self.unreadable(&reminder, error);
+                    continue;
+                }
+            };
+            match finished {
+                Ok(true) => done.push(Write { id: reminder, expect: Expect::Anything, body: None }),
+                Ok(false) => {}
+                Err(error) => {
+                    self.failures += 1;
+                    self.first.get_or_insert(error);
+                }
+            }
+        }
+        if !done.is_empty() {
+            let count = done.len().to_string();
+            self.placement.base.log(Level::Debug, "reminders removed", &[("count", &count)]);
+            self.placement.documents.put(done).await?;
+        }
+        Ok(())
     }
-    if !done.is_empty() {
-        let count = done.len().to_string();
-        placement.base.log(Level::Debug, "reminders removed", &[("count", &count)]);
-        placement.documents.put(done).await?;
-    }
-    outcome
 }
 
 /// Whether nothing is left to do about the order, or the replacement of this name.
@@ -162,7 +208,7 @@ async fn finish_order(placement: &Placement<'_>, row: Row) -> Result<bool, Error
     }
 }
 
-/// A refusal that is about the order is an outcome; one that is about a back end ends the sweep.
+/// A refusal that is about the order is an outcome; one that is about a back end is a failure.
 fn given_up(placement: &Placement<'_>, order: &Order, refusal: Refusal) -> Result<(), Error> {
     if refusal.status < 429 {
         let fields = [("order_id", order.order_id.as_str()), ("code", refusal.code)];

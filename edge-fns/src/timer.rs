@@ -6,6 +6,13 @@
 
 use crate::capability::Millis;
 
+/// Where a function begins that may not come to the end of what it goes through: with one of so many parts, and each time
+/// with another, whatever its period is.
+pub fn turn(now: Millis, parts: u64) -> u64 {
+    // Fibonacci hashing: its high bits look random even for times at equal distances.
+    (now.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % parts.max(1)
+}
+
 /// A time that has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timer {

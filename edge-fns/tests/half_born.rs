@@ -193,6 +193,33 @@ fn the_sweeper() {
     }
 }
 
+/// A timer may come twice, and while it is still at work: on threads of their own, over an order and a replacement in each
+/// state that a crash can leave.
+#[test]
+fn the_sweeper_at_several_places_at_once() {
+    for first in 1..4 {
+        for _ in 0..20 {
+            let (mut exchange, order) = resting();
+            exchange.memory.crash_after(first);
+            place(&exchange, USERS[2], r#"{"symbol":"TEST","side":"SELL","price":300,"quantity":5}"#);
+            exchange.memory.restart();
+            exchange.memory.crash_after(first);
+            let path = format!("/orders/{order}");
+            exchange.request("PATCH", &path, USERS[0], r#"{"price":130}"#.into());
+            exchange.memory.restart();
+            exchange.memory.state().now += 61_000;
+            std::thread::scope(|threads| {
+                for _ in 0..4 {
+                    // That another has written a row in between is no error that stays.
+                    threads.spawn(|| (0..2).for_each(|_| drop(exchange.try_sweep())));
+                }
+            });
+            exchange.mend();
+            exchange.check();
+        }
+    }
+}
+
 /// A stream that throttles everything for a while loses nothing and doubles nothing.
 #[test]
 fn a_throttled_stream() {

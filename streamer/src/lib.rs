@@ -198,15 +198,30 @@ impl Streamer {
             return Ok(());
         }
         let targets: Vec<Vec<String>> = pushes.iter().map(|push| push.to.clone()).collect();
-        let answers = self.connections.post(pushes).await?;
-        let mut gone = BTreeSet::new();
-        for (to, answers) in targets.into_iter().zip(answers) {
-            for (id, answer) in to.into_iter().zip(answers) {
-                if matches!(answer, Ok(Delivery::Gone)) {
-                    gone.insert(id);
+        let answered = self.connections.post(pushes).await;
+        let (mut gone, mut missed) = (BTreeSet::new(), BTreeSet::new());
+        match &answered {
+            Ok(answers) => {
+                for (id, answer) in
+                    targets.iter().zip(answers).flat_map(|(to, answers)| to.iter().zip(answers))
+                {
+                    match answer {
+                        Ok(Delivery::Sent) => {}
+                        Ok(Delivery::Gone) => drop(gone.insert(id.clone())),
+                        Err(_) => drop(missed.insert(id)),
+                    }
                 }
             }
+            Err(_) => missed.extend(targets.iter().flatten()),
         }
+        if !missed.is_empty() {
+            tracing::debug!(connections = missed.len(), "messages were not pushed");
+            // Whoever may have missed something is given the whole state in the next round.
+            for greeted in self.greeted.values_mut() {
+                greeted.retain(|(id, _), _| !missed.contains(id));
+            }
+        }
+        answered?;
         if !gone.is_empty() {
             self.subscriptions.forget(self.cache.as_ref(), &gone).await?;
         }

@@ -65,6 +65,8 @@ struct Recorder {
     sent: Mutex<BTreeMap<String, Vec<String>>>,
     gone: Mutex<BTreeSet<String>>,
     attempts: Mutex<Vec<String>>,
+    /// They take nothing now.
+    busy: Mutex<BTreeSet<String>>,
 }
 
 #[async_trait]
@@ -77,7 +79,7 @@ impl Connections for Recorder {
             if gone.contains(&id) {
                 return Ok(Delivery::Gone);
             }
-            if id.starts_with("broken") {
+            if id.starts_with("broken") || self.busy.lock().unwrap().contains(&id) {
                 return Err(Error::Throttled(None));
             }
             sent.entry(id).or_default().push(String::from_utf8(body.to_vec()).unwrap());
@@ -502,6 +504,30 @@ async fn a_failed_round_is_made_up_for() {
         assert_eq!(world.sent("c"), NOTHING);
         world.rounds(1).await;
         assert_eq!(world.sent("c"), [trade, depth]);
+        world.end().await;
+    }
+}
+
+/// Who could not be pushed to is given the whole state as soon as it can, whether anything has changed or not.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_pushed_comes_later() {
+    for told in [true, false] {
+        let world = World::start(told).await;
+        world.depth("A", 1);
+        for id in ["c", "other"] {
+            world.connect(id, Some("ann")).await;
+        }
+        world.connections.busy.lock().unwrap().insert("c".into());
+        for id in ["c", "other"] {
+            world.subscribe(id, r#""main":"A""#).await;
+        }
+        world.rounds(3).await;
+        assert_eq!((world.sent("c").len(), world.sent("other").len()), (0, 1), "{told}");
+        world.connections.busy.lock().unwrap().clear();
+        world.rounds(1).await;
+        assert_eq!((world.sent("c").len(), world.sent("other").len()), (1, 0), "{told}");
+        world.rounds(3).await;
+        assert_eq!((world.sent("c").len(), world.sent("other").len()), (0, 0), "{told}");
         world.end().await;
     }
 }

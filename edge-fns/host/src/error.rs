@@ -17,7 +17,11 @@ pub enum HandlerError {
     OverLimit { handler: String, limit: Limit, reason: String },
     /// It overstepped its CPU time, or its back ends did not answer in time.
     #[error("handler {handler:?} gave no answer in time")]
-    Timeout { handler: String },
+    Timeout {
+        handler: String,
+        /// It was computing, not waiting.
+        computing: bool,
+    },
     /// No room for one more call.
     #[error("handler {handler:?} has no room for another call: {reason}")]
     Unavailable { handler: String, reason: String },

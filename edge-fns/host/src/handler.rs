@@ -103,7 +103,7 @@ impl Handler {
 pub fn failed(handler: String, error: &wasmtime::Error) -> HandlerError {
     let reason = error.root_cause().to_string();
     if error.downcast_ref() == Some(&Trap::Interrupt) {
-        HandlerError::Timeout { handler }
+        HandlerError::Timeout { handler, computing: true }
     } else if error.is::<PoolConcurrencyLimitError>() {
         HandlerError::Unavailable { handler, reason }
     } else if let Some(limit) = Limit::of(error) {

@@ -277,7 +277,7 @@ impl EdgeHost {
         };
         match timeout(left, call).await {
             Ok(result) => result.map_err(|error| handler.failed(&error)),
-            Err(_) => Err(HandlerError::Timeout { handler: handler.name() }),
+            Err(_) => Err(HandlerError::Timeout { handler: handler.name(), computing: false }),
         }
     }
 

@@ -114,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn every_route_leads_to_a_function_of_its_kind() {
+        use edge_fns::routes::{HTTP, SOCKET};
+        let kind = |handler| World::of(handler).map(|world| world.kind);
+        for route in HTTP {
+            assert_eq!(kind(route.handler), Some(Kind::Http), "{route:?}");
+        }
+        let events = [SOCKET.connect, SOCKET.disconnect, SOCKET.default];
+        for handler in events.into_iter().chain(SOCKET.actions.iter().map(|(_, handler)| *handler)) {
+            assert_eq!(kind(handler), Some(Kind::Socket), "{handler}");
+        }
+    }
+
+    #[test]
     fn only_the_exact_interface_is_granted() {
         let world = World::of("asset").expect("known");
         assert!(world.grants("supernoba:edge/wallet@0.1.0"));

@@ -48,8 +48,14 @@ fn over(result: Result<u16, HandlerError>, limit: Limit) -> String {
     }
 }
 
+/// Stopped while it waited.
 fn timed_out() -> Result<u16, HandlerError> {
-    Err(HandlerError::Timeout { handler: "asset".into() })
+    Err(HandlerError::Timeout { handler: "asset".into(), computing: false })
+}
+
+/// Stopped while it computed.
+fn looped() -> HandlerError {
+    HandlerError::Timeout { handler: "asset".into(), computing: true }
 }
 
 #[tokio::test]
@@ -84,7 +90,7 @@ async fn an_endless_loop_is_stopped_and_holds_up_nobody() {
         (ask(&host).await, start.elapsed())
     };
     let ((error, stopped), (answer, answered)) = tokio::join!(looping, other);
-    assert_eq!(error, HandlerError::Timeout { handler: "asset".into() });
+    assert_eq!(error, looped());
     assert!(stopped >= tight().cpu && stopped < tight().wall, "{stopped:?}");
     assert_eq!(answer, Ok(200));
     assert!(answered < stopped, "{answered:?} {stopped:?}");
@@ -94,10 +100,10 @@ async fn an_endless_loop_is_stopped_and_holds_up_nobody() {
 #[tokio::test]
 async fn a_loop_that_keeps_calling_the_host_is_stopped_too() {
     let host = simple(CLOCK, 1, "(loop $again (drop (call $now)) (br $again))", 0);
-    assert_eq!(ask(&host).await, timed_out());
+    assert_eq!(ask(&host).await, Err(looped()));
     let host =
         simple(CONFIG, 1, &format!("(loop $again {ASK} (global.set $free (i32.const 4096)) (br $again))"), 0);
-    assert_eq!(ask(&host).await, timed_out());
+    assert_eq!(ask(&host).await, Err(looped()));
 }
 
 #[tokio::test]

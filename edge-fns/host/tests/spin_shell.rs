@@ -34,9 +34,14 @@ impl Shell {
     }
 
     fn at(origin: &str, memory: Arc<Memory>) -> Option<Shell> {
+        Shell::with(origin, memory, &[])
+    }
+
+    fn with(origin: &str, memory: Arc<Memory>, more: &[(&str, &str)]) -> Option<Shell> {
         let manifest = built("edge-fns/spin", "edge_spin.wasm")?;
         let lines = Lines::default();
-        let variables: Vec<_> = MORE.into_iter().chain([("capabilities_origin", origin)]).collect();
+        let own = MORE.into_iter().chain([("capabilities_origin", origin)]);
+        let variables: Vec<_> = own.chain(more.iter().copied()).collect();
         Some(Shell { application: load(&manifest, &variables, limits(), lines.log()), lines, memory })
     }
 
@@ -161,4 +166,27 @@ async fn a_server_that_is_not_there_is_a_back_end_that_is_not_available() {
     assert_eq!((status, &answer["error"]["code"]), (503, &json!("unavailable")), "{answer}");
     let lines = shell.lines.all();
     assert!(lines.iter().any(|line| line.contains("ConnectionRefused")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_a_call_and_never_answers_is_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let silent = tokio::spawn(async move {
+        let mut kept = Vec::new();
+        loop {
+            kept.extend(listener.accept().await);
+        }
+    });
+    // With a clock of its own, so that the order's own calls are what is waited for.
+    let variables = [("capabilities_session", "own"), ("capabilities_patience_ms", "100")];
+    let Some(shell) = Shell::with(&origin, Arc::new(Memory::exchange(&[])), &variables) else { return };
+    let (status, answer) = shell.ask("POST", &format!("/orders?{ANN}"), &bid(1000, 1)).await;
+    assert_eq!((status, &answer["error"]["code"]), (504, &json!("timeout")), "{answer}");
+    silent.abort();
+
+    let variables = [("capabilities_patience_ms", "soon")];
+    let Some(shell) = Shell::with(&origin, Arc::new(Memory::exchange(&[])), &variables) else { return };
+    let (status, answer) = shell.ask("POST", &format!("/orders?{ANN}"), &bid(1000, 1)).await;
+    assert_eq!(status, 500, "{answer}");
 }

@@ -4,11 +4,12 @@
 use async_trait::async_trait;
 use edge_fns::capability::{Error, Millis, Result};
 use edge_host::sources::stream::{
-    BatchHandler, DeadLetters, Mapping, MemoryLetters, MemoryShard, Meter, Now, Reading, Reason, Shard,
-    Source,
+    BatchHandler, Broken, DeadLetters, Mapping, MemoryLetters, MemoryShard, Meter, Now, Reading, Reason,
+    Shard, Source,
 };
 use edge_host::{Disposition, Failure, Item};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,10 +20,12 @@ fn clock(start: Instant) -> Now {
     Arc::new(move || start.elapsed().as_millis() as Millis)
 }
 
+type Answer = std::result::Result<Vec<Failure>, Broken>;
+
 /// Answers what the test told it, one answer a call; then that all is well.
 #[derive(Default)]
 struct Script {
-    answers: Mutex<VecDeque<std::result::Result<Vec<Failure>, String>>>,
+    answers: Mutex<VecDeque<Answer>>,
     /// The records of each call, and when it came.
     calls: Mutex<Vec<(Vec<u64>, u64)>>,
     takes: Duration,
@@ -31,7 +34,7 @@ struct Script {
 
 #[async_trait]
 impl BatchHandler for Script {
-    async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, String> {
+    async fn handle(&self, items: Vec<Item>) -> Answer {
         let at = self.start.map_or(0, |start| start.elapsed().as_millis() as u64);
         self.calls.lock().unwrap().push((items.iter().map(|item| item.id.parse().unwrap()).collect(), at));
         sleep(self.takes).await;
@@ -47,6 +50,10 @@ fn reject(id: u64, why: &str) -> Failure {
     Failure { id: id.to_string(), disposition: Disposition::Reject(why.into()) }
 }
 
+fn trap() -> Answer {
+    Err(Broken::Function("trapped".into()))
+}
+
 struct Run {
     calls: Vec<(Vec<u64>, u64)>,
     letters: Vec<(u64, Reason)>,
@@ -55,12 +62,7 @@ struct Run {
 }
 
 /// Runs `records` of one key through a source until `time` has passed.
-async fn run(
-    mapping: Mapping,
-    records: u64,
-    answers: Vec<std::result::Result<Vec<Failure>, String>>,
-    time: Duration,
-) -> Run {
+async fn run(mapping: Mapping, records: u64, answers: Vec<Answer>, time: Duration) -> Run {
     let start = Instant::now();
     let script =
         Arc::new(Script { answers: Mutex::new(answers.into()), start: Some(start), ..Script::default() });
@@ -121,7 +123,7 @@ async fn what_is_asked_for_again_is_handed_over_again_with_all_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn pauses_between_repetitions_grow_and_the_last_one_puts_aside() {
-    let mapping = Mapping { retries: Some(4), ..Mapping::default() };
+    let mapping = Mapping { asked: Some(4), ..Mapping::default() };
     let ran = run(mapping, 3, vec![Ok(vec![retry(1)]); 5], MINUTE).await;
     let times: Vec<u64> = ran.calls.iter().map(|(_, at)| *at).collect();
     assert_eq!(times, [0, 50, 150, 350, 750, 750]);
@@ -135,10 +137,27 @@ async fn pauses_between_repetitions_grow_and_the_last_one_puts_aside() {
     assert_eq!(ran.checkpoint.as_deref(), Some("3"));
 }
 
+/// A back end is away for an hour: everything waits, in its order, and nothing is put aside or halved for it.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_back_end_is_not_lost() {
+    let mapping = Mapping { asked: None, ..Mapping::default() };
+    let elsewhere = || Err(Broken::Elsewhere("no answer in time".into()));
+    for away in [Ok(vec![retry(1)]), elsewhere(), Ok(vec![retry(2), retry(1)])] {
+        let ran = run(mapping, 3, vec![away; 360], 62 * MINUTE).await;
+        assert_eq!((&ran.letters[..], ran.reading.done), (&[][..], 3));
+        assert_eq!((ran.reading.repetitions, ran.reading.bisections), (360, 0));
+        assert!(ran.calls.iter().all(|(ids, _)| *ids == [1, 2, 3]), "{:?}", ran.calls);
+        assert_eq!(ran.checkpoint.as_deref(), Some("3"));
+    }
+    // Nor does the outage count against the record that the function fails at after it.
+    let answers = [vec![elsewhere(); 100], vec![trap(); 11]].concat();
+    let ran = run(mapping, 1, answers, 30 * MINUTE).await;
+    assert_eq!((&ran.letters[..], ran.reading.done), (&[][..], 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_fails_is_halved_until_the_culprit_stands_alone() {
     let mapping = Mapping { retries: Some(1), ..Mapping::default() };
-    let trap = || Err("trapped".to_owned());
     // 1..=8 fails, 1..=4 is well; 5..=8, 5..=6, 5 fail; 5 again fails for the last time.
     let answers = vec![trap(), Ok(Vec::new()), trap(), trap(), trap(), trap()];
     let ran = run(mapping, 8, answers, MINUTE).await;
@@ -153,7 +172,7 @@ async fn a_batch_that_fails_is_halved_until_the_culprit_stands_alone() {
 #[tokio::test(start_paused = true)]
 async fn without_bisection_a_failing_batch_is_put_aside_as_a_whole() {
     let mapping = Mapping { batch: 3, bisect: false, retries: Some(1), ..Mapping::default() };
-    let ran = run(mapping, 5, vec![Err("trapped".into()), Err("trapped".into())], MINUTE).await;
+    let ran = run(mapping, 5, vec![trap(), trap()], MINUTE).await;
     assert_eq!(ids(&ran.calls), [vec![1, 2, 3], vec![1, 2, 3], vec![4, 5]]);
     assert_eq!(ran.letters.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(ran.checkpoint.as_deref(), Some("5"));
@@ -169,7 +188,7 @@ async fn an_answer_about_a_record_that_was_not_given_counts_for_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_grows_too_old_is_put_aside_and_never_handed_over_again() {
-    let mapping = Mapping { retries: None, max_age: Some(Duration::from_secs(5)), ..Mapping::default() };
+    let mapping = Mapping { asked: None, max_age: Some(Duration::from_secs(5)), ..Mapping::default() };
     let ran = run(mapping, 2, vec![Ok(vec![retry(1)]); 1000], MINUTE).await;
     assert!(ran.calls.iter().all(|(_, at)| *at < 5000), "{:?}", ran.calls);
     assert_eq!(ran.letters.len(), 2);
@@ -178,7 +197,7 @@ async fn a_record_that_grows_too_old_is_put_aside_and_never_handed_over_again() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn lanes_run_side_by_side_and_a_stuck_one_holds_up_no_other() {
+async fn lanes_run_side_by_side() {
     let start = Instant::now();
     let script = Arc::new(Script { takes: Duration::from_secs(1), ..Script::default() });
     let shard = Arc::new(MemoryShard::default());
@@ -204,6 +223,54 @@ async fn lanes_run_side_by_side_and_a_stuck_one_holds_up_no_other() {
     stop.send_replace(true);
     task.await.unwrap();
     assert_eq!(meter.read().in_flight, 0);
+}
+
+/// Asks for the records of one key again until it is let go.
+struct Stubborn {
+    holds: AtomicBool,
+}
+
+#[async_trait]
+impl BatchHandler for Stubborn {
+    async fn handle(&self, items: Vec<Item>) -> Answer {
+        let holds = self.holds.load(Relaxed);
+        let stuck = items.iter().find(|item| holds && item.partition == "STUCK");
+        Ok(stuck
+            .map(|item| Failure { id: item.id.clone(), disposition: Disposition::Retry })
+            .into_iter()
+            .collect())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stuck_lane_holds_up_no_other_until_the_work_taken_in_is_done() {
+    let mapping = Mapping { batch: 2, lanes: 4, asked: None, ..Mapping::default() };
+    let handler = Arc::new(Stubborn { holds: AtomicBool::new(true) });
+    let shard = Arc::new(MemoryShard::default());
+    shard.append("STUCK", 0, Vec::new());
+    // The two keys have different lanes.
+    for _ in 0..40 {
+        shard.append("FREE", 0, Vec::new());
+    }
+    let meter = Arc::new(Meter::new("test", 0));
+    let source = Source {
+        shard: shard.clone(),
+        handler: handler.clone(),
+        letters: Arc::new(MemoryLetters::default()),
+        mapping,
+        now: clock(Instant::now()),
+        meter: meter.clone(),
+    };
+    let (stop, stopping) = watch::channel(false);
+    let task = tokio::spawn(source.run(stopping));
+    sleep(MINUTE).await;
+    // Two batches a lane are in work at once, and one record of them is the stuck one.
+    assert_eq!((meter.read().done, shard.checkpoint().await.unwrap()), (15, None));
+    handler.holds.store(false, Relaxed);
+    sleep(MINUTE).await;
+    assert_eq!((meter.read().done, shard.checkpoint().await.unwrap().as_deref()), (41, Some("41")));
+    stop.send_replace(true);
+    task.await.unwrap();
 }
 
 mod model {
@@ -362,7 +429,7 @@ mod model {
 
     #[async_trait]
     impl BatchHandler for World {
-        async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, String> {
+        async fn handle(&self, items: Vec<Item>) -> Answer {
             let ids: Vec<u64> = items.iter().map(|item| item.id.parse().unwrap()).collect();
             let keys: BTreeSet<String> = items.iter().map(|item| item.partition.clone()).collect();
             let call = {
@@ -388,7 +455,7 @@ mod model {
             }
             let fails = self.plan.failing.get(&call).copied();
             if fails == Some(false) || ids.iter().any(|id| matches!(self.nature(*id), Nature::Poison)) {
-                return Err("failed before it took effect".into());
+                return Err(Broken::Function("failed before it took effect".into()));
             }
             let mut failures = Vec::new();
             let mut processed = Vec::new();
@@ -414,7 +481,7 @@ mod model {
             }
             state.processed.extend(&processed);
             if fails == Some(true) {
-                return Err("failed after it took effect".into());
+                return Err(Broken::Function("failed after it took effect".into()));
             }
             for id in processed {
                 state.reach(&self.key(id), id);
@@ -434,6 +501,7 @@ mod model {
                 lanes: world.plan.lanes,
                 bisect: world.plan.bisect,
                 retries: Some(10),
+                asked: Some(10),
                 ..Mapping::default()
             },
             now: clock(Instant::now()),

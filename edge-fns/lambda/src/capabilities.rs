@@ -6,10 +6,11 @@
 
 use crate::Gateway;
 use edge_fns::capability::{Base, LogStreams};
-use edge_fns::remote::{Remote, RemoteBase};
+use edge_fns::remote::{PATIENCE, Remote, RemoteBase, patience_ms};
 use edge_host::{Backends, SystemBase};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What handlers may read of the environment: settings, no secrets.
 pub const CONFIGURATION: [&str; 6] = [
@@ -65,7 +66,11 @@ pub struct Capabilities {
 impl Capabilities {
     pub fn from(environment: &Environment) -> Result<Capabilities, SetupError> {
         let url = environment.required("CAPABILITIES_URL")?;
-        let server = Remote(Gateway::new(url, environment.get("CAPABILITIES_TOKEN"))?);
+        let patience = environment.get(PATIENCE);
+        let patience =
+            patience_ms(patience).map_err(|why| bad(PATIENCE, patience.unwrap_or_default(), &why))?;
+        let patience = Duration::from_millis(patience.into());
+        let server = Remote(Gateway::new(url, environment.get("CAPABILITIES_TOKEN"), patience)?);
         let gateway = Arc::new(server.clone());
         let own: Arc<dyn Base> = Arc::new(SystemBase::new(configuration(environment)));
         let session = match environment.get("CAPABILITIES_SESSION") {
@@ -145,6 +150,9 @@ mod tests {
             refused(&[url, ("CAPABILITIES_SESSION", "x")]),
             r#"CAPABILITIES_SESSION is "x": known are: own, server"#
         );
+        let patience = |value| refused(&[url, ("CAPABILITIES_PATIENCE_MS", value)]);
+        assert!(patience("0").starts_with(r#"CAPABILITIES_PATIENCE_MS is "0": "#));
+        assert!(patience("soon").contains("milliseconds"));
         // A token must not cross a network in the clear.
         assert!(refused(&[("CAPABILITIES_URL", "http://exchange.example/")]).contains("https"));
         assert!(refused(&[("CAPABILITIES_URL", "exchange")]).contains("https"));

@@ -24,6 +24,9 @@ pub enum Failure {
     Unavailable(String),
     #[error("the timer's work is not done: {0}")]
     NotDone(Error),
+    /// A record can never be processed, and there is nowhere to put it.
+    #[error("rejected, and DEAD_LETTER_STREAM is not set: {0}")]
+    Rejected(String),
 }
 
 impl Failure {
@@ -37,6 +40,7 @@ impl Failure {
             Failure::Timeout(_) => "Supernoba.Timeout",
             Failure::Unavailable(_) => "Supernoba.Unavailable",
             Failure::NotDone(_) => "Supernoba.NotDone",
+            Failure::Rejected(_) => "Supernoba.Rejected",
         }
     }
 }
@@ -47,7 +51,10 @@ impl From<HandlerError> for Failure {
         match error {
             HandlerError::NoSuchHandler(_) | HandlerError::WrongKind { .. } => Failure::WrongEvent(message),
             HandlerError::Trap { .. } => Failure::Trap(message),
-            HandlerError::OverLimit { .. } => Failure::OverLimit(message),
+            // Some record or request makes it compute without end.
+            HandlerError::OverLimit { .. } | HandlerError::Timeout { computing: true, .. } => {
+                Failure::OverLimit(message)
+            }
             HandlerError::Timeout { .. } => Failure::Timeout(message),
             HandlerError::Unavailable { .. } => Failure::Unavailable(message),
         }

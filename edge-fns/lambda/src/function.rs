@@ -16,6 +16,9 @@ use tokio::time::timeout_at;
 /// Kept of an invocation's time, to say that it ran out before Lambda ends the process without a word.
 const RESERVE: Duration = Duration::from_millis(200);
 
+/// A record at which the function fails so often, on its own, is put aside.
+const ATTEMPTS: u32 = 3;
+
 /// Lambda gives each process one event at a time, and less of a processor the less memory the function has. An answer has
 /// at most 6 MB as JSON, in which a byte of a handler's answer takes two at worst.
 const LIMITS: Limits = Limits {
@@ -145,18 +148,21 @@ impl Function {
         done.map(|()| Value::Null).map_err(Failure::NotDone)
     }
 
-    /// Never fails for what a record does: the answer says how far the batch was done.
+    /// The answer says how far the batch was done.
     async fn records(&self, event: Value, deadline: Instant) -> Result<Value, Failure> {
         let Batch { stream, items } = records::batch(event)?;
         let undone = match self.hand_over(&stream, &items, deadline).await {
             Ok(undone) => undone,
-            Err(failure @ (Failure::WrongEvent(_) | Failure::Unavailable(_))) => return Err(failure),
+            Err(failure @ (Failure::WrongEvent(_) | Failure::Unavailable(_) | Failure::Rejected(_))) => {
+                return Err(failure);
+            }
             Err(failure) => {
                 self.report(&failure, &stream, &items);
                 match failure {
-                    Failure::Trap(_) | Failure::OverLimit(_) if items.len() > 1 => {
-                        self.one_by_one(&stream, &items, deadline).await
+                    Failure::Trap(_) | Failure::OverLimit(_) => {
+                        self.one_by_one(&stream, &items, deadline).await?
                     }
+                    // Back ends that do not answer: nothing is known of any record, and none is to blame.
                     _ => items.first().map(|item| item.id.as_str()),
                 }
             }
@@ -164,19 +170,50 @@ impl Function {
         Ok(records::answer(undone))
     }
 
-    /// Finds the record that the function traps at; answers the first that is not done.
-    async fn one_by_one<'i>(&self, stream: &str, items: &'i [Item], deadline: Instant) -> Option<&'i str> {
-        for item in items {
-            match self.hand_over(stream, std::slice::from_ref(item), deadline).await {
-                Ok(None) => {}
-                Ok(Some(undone)) => return Some(undone),
-                Err(failure) => {
-                    self.report(&failure, stream, std::slice::from_ref(item));
-                    return Some(&item.id);
+    /// Finds the records that the function fails at, and puts them aside with the reason; answers the first that is not done.
+    ///
+    /// # Errors
+    /// If that is the first of all and there is no stream for it: Lambda halves a batch for a call that fails, and so puts
+    /// aside that record and not all that came with it.
+    async fn one_by_one<'i>(
+        &self,
+        stream: &str,
+        items: &'i [Item],
+        deadline: Instant,
+    ) -> Result<Option<&'i str>, Failure> {
+        for (place, item) in items.iter().enumerate() {
+            let mut attempts = 0;
+            let failure = loop {
+                attempts += 1;
+                match self.hand_over(stream, std::slice::from_ref(item), deadline).await {
+                    Ok(None) => break None,
+                    Ok(Some(undone)) => return Ok(Some(undone)),
+                    Err(failure @ (Failure::Trap(_) | Failure::OverLimit(_))) if attempts == ATTEMPTS => {
+                        break Some(failure);
+                    }
+                    Err(failure @ (Failure::Trap(_) | Failure::OverLimit(_))) => {
+                        self.report(&failure, stream, std::slice::from_ref(item));
+                    }
+                    Err(failure @ Failure::Rejected(_)) if place == 0 => return Err(failure),
+                    Err(failure) => {
+                        self.report(&failure, stream, std::slice::from_ref(item));
+                        return Ok(Some(&item.id));
+                    }
                 }
+            };
+            let Some(failure) = failure else { continue };
+            let reason = format!("after {ATTEMPTS} attempts: {failure}");
+            if self.letters().bury(&self.handler, stream, item, &reason).await {
+                continue;
             }
+            let has_stream = self.dead_letters.is_some();
+            return if place == 0 && !has_stream { Err(failure) } else { Ok(Some(&item.id)) };
         }
-        None
+        Ok(None)
+    }
+
+    fn letters(&self) -> DeadLetters<'_> {
+        DeadLetters { stream: self.dead_letters.as_deref(), log: self.backends.streams.as_ref() }
     }
 
     async fn hand_over<'i>(
@@ -186,9 +223,7 @@ impl Function {
         deadline: Instant,
     ) -> Result<Option<&'i str>, Failure> {
         let undone = self.until(deadline, self.host.stream(&self.handler, stream, items.to_vec())).await?;
-        let letters =
-            DeadLetters { stream: self.dead_letters.as_deref(), log: self.backends.streams.as_ref() };
-        Ok(letters.settle(&self.handler, stream, items, &undone).await)
+        self.letters().settle(&self.handler, stream, items, &undone).await
     }
 
     fn report(&self, failure: &Failure, stream: &str, items: &[Item]) {
@@ -205,7 +240,7 @@ impl Function {
     ) -> Result<T, Failure> {
         match timeout_at((deadline - RESERVE).into(), call).await {
             Ok(answer) => answer.map_err(Failure::from),
-            Err(_) => Err(HandlerError::Timeout { handler: self.handler.clone() }.into()),
+            Err(_) => Err(HandlerError::Timeout { handler: self.handler.clone(), computing: false }.into()),
         }
     }
 }

@@ -23,6 +23,7 @@
 //! |---|---|
 //! | `SUPERNOBA_HANDLER` | the function: `order-router`, `fill-processor`, … |
 //! | `CAPABILITIES_URL`, `CAPABILITIES_TOKEN` | the exchange's capability server ([`edge_fns::remote`]) and what opens it |
+//! | `CAPABILITIES_PATIENCE_MS` | how long an answer of it may take (10,000): then the call counts as timed out |
 //! | `CACHE_BACKEND`, `WALLET_BACKEND`, … | the back end of one capability; only `gateway` so far, which is the default |
 //! | `DEAD_LETTER_STREAM` | takes the records that can never be processed; see [`records`] |
 //! | `BASE_PATH` | a custom domain's base path, left out of the path that a handler sees |

@@ -4,11 +4,13 @@
 //! it again, so that a shard's order is kept. How often, how old, and what becomes of a batch that never succeeds is the
 //! event source mapping's (`MaximumRetryAttempts`, `MaximumRecordAgeInSeconds`, the on-failure destination).
 //!
-//! - A batch in which the function traps is given to it once more, record by record, so that what comes before the record
-//!   that does it is done with, and Lambda is told which one it is.
 //! - A record that the function rejects for good goes to the stream `DEAD_LETTER_STREAM` with the reason, and counts as
-//!   done. Without such a stream, or while it cannot be written, the record counts as failed: nothing is lost, and the
-//!   mapping's own destination takes it in the end.
+//!   done. While the stream cannot be written, the record counts as failed, and nothing is lost.
+//! - A batch in which the function traps, or computes without end, is given to it once more, record by record. Each record
+//!   that does it three times goes to the same stream. So what Lambda gives again waits for a back end, and for that the
+//!   mapping may have as many attempts as there are: no record is to blame.
+//! - Without such a stream it is Lambda that puts bad records aside. For one that stands first the call fails, since only
+//!   then Lambda halves the batch, and in the end gives up that record and not all that came with it.
 
 use crate::Failure;
 use base64::Engine as _;
@@ -101,7 +103,7 @@ struct Letter<'a> {
 
 impl DeadLetters<'_> {
     /// Whether the record is safe there.
-    async fn bury(&self, consumer: &str, stream: &str, item: &Item, reason: &str) -> bool {
+    pub async fn bury(&self, consumer: &str, stream: &str, item: &Item, reason: &str) -> bool {
         tracing::error!(consumer, stream, sequence = item.id, reason, "record rejected");
         let Some(letters) = self.stream else {
             tracing::error!("DEAD_LETTER_STREAM is not set: the record counts as failed");
@@ -134,25 +136,31 @@ impl DeadLetters<'_> {
     }
 
     /// Puts rejected records aside, up to the first that is to be given again; answers that one.
+    ///
+    /// # Errors
+    /// If the first record is rejected and there is no stream for it: it is bad, and given again it will be as bad.
     pub async fn settle<'i>(
         &self,
         consumer: &str,
         stream: &str,
         items: &'i [Item],
         undone: &[Undone],
-    ) -> Option<&'i str> {
-        for item in items {
+    ) -> Result<Option<&'i str>, Failure> {
+        for (place, item) in items.iter().enumerate() {
             match undone.iter().find(|undone| undone.id == item.id).map(|undone| &undone.disposition) {
                 None => {}
                 Some(Disposition::Reject(reason)) => {
                     let safe = self.bury(consumer, stream, item, reason).await;
+                    if !safe && self.stream.is_none() && place == 0 {
+                        return Err(Failure::Rejected(format!("record {}: {reason}", item.id)));
+                    }
                     if !safe {
-                        return Some(&item.id);
+                        return Ok(Some(&item.id));
                     }
                 }
-                Some(Disposition::Retry) => return Some(&item.id),
+                Some(Disposition::Retry) => return Ok(Some(&item.id)),
             }
         }
-        None
+        Ok(None)
     }
 }

@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// An idle connection older than this was likely dropped while Lambda kept the process frozen.
 const IDLE: Duration = Duration::from_secs(20);
@@ -25,11 +26,17 @@ pub struct Gateway {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
     authorization: Option<HeaderValue>,
+    /// A call that is not answered by then counts as lost.
+    patience: Duration,
 }
 
 impl Gateway {
     /// Plain HTTP is for this machine only: the token opens everything.
-    pub fn new(url: &str, token: Option<&str>) -> std::result::Result<Gateway, SetupError> {
+    pub fn new(
+        url: &str,
+        token: Option<&str>,
+        patience: Duration,
+    ) -> std::result::Result<Gateway, SetupError> {
         let refused = |reason: &str| bad("CAPABILITIES_URL", url, reason);
         let uri: Uri = url.parse().map_err(|_| refused("it must be an https URL"))?;
         let local = matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
@@ -58,13 +65,28 @@ impl Gateway {
             .pool_idle_timeout(IDLE)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Gateway { client, url: uri, authorization: authorization.transpose()? })
+        Ok(Gateway { client, url: uri, authorization: authorization.transpose()?, patience })
     }
 }
 
 #[async_trait]
 impl Post for Gateway {
     async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>> {
+        match timeout(self.patience, self.ask(body)).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::warn!(
+                    patience_ms = self.patience.as_millis() as u64,
+                    "a capability call was given up"
+                );
+                Err(Error::Timeout)
+            }
+        }
+    }
+}
+
+impl Gateway {
+    async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&self.url)

@@ -322,6 +322,28 @@ async fn a_back_end_that_hangs_ends_the_event_before_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_not_answered_in_time_is_an_error_of_that_call() {
+    let variables = [("CAPABILITIES_PATIENCE_MS", "100")];
+    let Some(lambda) = Lambda::start("asset", exchange(), &variables).await else { return };
+    let hang = |call: &str| call.contains("wallet.").then_some((Duration::from_secs(25), StatusCode::OK));
+    lambda.server.before(hang);
+    let answer = lambda.invoke(event("http-assets-query")).await.answer();
+    assert_eq!((&answer["statusCode"], &body(&answer)["error"]["code"]), (&json!(504), &json!("timeout")));
+    lambda.server.before(|_| None);
+    assert_eq!(lambda.invoke(event("http-assets-query")).await.answer()["statusCode"], 200);
+
+    let Some(lambda) = Lambda::start("fill-processor", with_holds(exchange()), &variables).await else {
+        return;
+    };
+    lambda.server.before(hang);
+    let fills = event("kinesis-fills");
+    assert_eq!(failures(&lambda.invoke(fills.clone()).await.answer()), [sequence(&fills, 0)]);
+    lambda.server.before(|_| None);
+    assert!(failures(&lambda.invoke(fills).await.answer()).is_empty());
+    assert!(lambda.server.memory.state().money.wrong().is_empty());
+}
+
+#[tokio::test]
 async fn what_stands_before_the_back_ends_may_fail_too() {
     let Some(lambda) = Lambda::start("asset", exchange(), &[]).await else { return };
     for (status, expected) in [(429, 429), (503, 503), (504, 504), (500, 500), (403, 500)] {
@@ -351,11 +373,12 @@ async fn a_function_that_cannot_start_says_why() {
     std::fs::write(&file, code).unwrap();
 
     type Variables<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&Path, &str, Variables<'_>, &str); 5] = [
+    let cases: [(&Path, &str, Variables<'_>, &str); 6] = [
         (broken.path(), "asset", &[], "Supernoba.Init.changed"),
         (&archive, "nobody", &[], "Supernoba.Init.unknown_handler"),
         (&archive, "asset", &[("CACHE_BACKEND", "valkey")], "Supernoba.Init.setup"),
         (&archive, "asset", &[("CAPABILITIES_URL", "")], "Supernoba.Init.setup"),
+        (&archive, "asset", &[("CAPABILITIES_PATIENCE_MS", "0")], "Supernoba.Init.setup"),
         (Path::new("/nonexistent"), "asset", &[], "Supernoba.Init.unreadable"),
     ];
     for (archive, handler, variables, expected) in cases {

@@ -4,7 +4,7 @@ use crate::platform::setting;
 use async_trait::async_trait;
 use bytes::Bytes;
 use edge_fns::capability::{Error, Result};
-use edge_fns::remote::{BODY_LIMIT, Post, accept};
+use edge_fns::remote::{BODY_LIMIT, Post, accept, patience_ms};
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,13 +15,12 @@ use spin_sdk::wasip3::http::types::ErrorCode;
 use std::pin::pin;
 use std::time::Duration;
 
-/// A call that is not answered by then counts as lost.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 #[derive(Clone, Debug)]
 pub struct Gateway {
     url: Uri,
     authorization: Option<HeaderValue>,
+    /// A call that is not answered by then counts as lost.
+    patience: Duration,
 }
 
 impl Gateway {
@@ -42,7 +41,10 @@ impl Gateway {
             value.set_sensitive(true);
             Ok(value)
         };
-        Ok(Gateway { url, authorization: token.map(header).transpose()? })
+        let patience = patience_ms(setting("capabilities_patience_ms").await?.as_deref())
+            .map_err(|wrong| Error::Invalid(format!("capabilities_patience_ms: {wrong}")))?;
+        let patience = Duration::from_millis(patience.into());
+        Ok(Gateway { url, authorization: token.map(header).transpose()?, patience })
     }
 
     async fn ask(&self, body: Vec<u8>) -> Result<Vec<u8>> {
@@ -62,7 +64,7 @@ impl Gateway {
             let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await;
             accept(status, body.map_err(|_| Error::Timeout)?.to_bytes().into())
         };
-        match select(pin!(answer), pin!(sleep(PATIENCE))).await {
+        match select(pin!(answer), pin!(sleep(self.patience))).await {
             Either::Left((answer, _)) => answer,
             Either::Right(_) => Err(Error::Timeout),
         }

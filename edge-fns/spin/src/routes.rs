@@ -4,8 +4,8 @@ use crate::platform::{self, setting};
 use crate::{Capabilities, invoke};
 use edge_fns::capability::Result;
 use edge_fns::capability::base::Level;
-use edge_fns::dispatch;
 use edge_fns::http::{BODY_LIMIT, Refusal, Response};
+use edge_fns::{dispatch, routes};
 use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use spin_sdk::http::Request;
@@ -19,11 +19,10 @@ pub async fn answer(request: Request) -> Response {
         Err(refusal) => return refusal.into(),
     };
     let answer = match first.as_str() {
-        "orders" | "chart" | "depth" | "assets" | "admin" => function(&first, request).await,
         "@invoke" => invoke::answer(request).await,
         // Of tests: what becomes of a request that panics.
         "@panic" if allows_panic().await => panic!("as it was asked to"),
-        _ => Ok(Refusal::not_found().into()),
+        _ => function(request).await,
     };
     answer.unwrap_or_else(|error| {
         platform::log(Level::Error, "a request failed", &[("error", &error.to_string())]);
@@ -31,14 +30,9 @@ pub async fn answer(request: Request) -> Response {
     })
 }
 
-async fn function(first: &str, request: edge_fns::http::Request) -> Result<Response> {
-    let name = match first {
-        // An order is placed at `/orders` itself; about one that is there, the path goes on.
-        "orders" if request.method == "POST" && request.path == "/orders" => "order-router",
-        "orders" => "orders",
-        "assets" => "asset",
-        "admin" => "admin",
-        _ => "chart-data",
+async fn function(request: edge_fns::http::Request) -> Result<Response> {
+    let Some(name) = routes::http(&request.method, &request.path) else {
+        return Ok(Refusal::not_found().into());
     };
     let own = Capabilities::connect().await?;
     let answer = dispatch::http(own.ports(), name, request).await;

@@ -23,6 +23,8 @@
 //! - The answer is `{"Ok":…}` with what the trait's function answers, or `{"Err":…}` with an
 //!   [`Error`](crate::capability::Error): `{"Err":{"throttled":50}}`, `{"Err":"timeout"}`.
 //! - Any other status than 200 comes from what stands in between, and [`accept`] says which error it is.
+//! - A call that is not answered within the client's patience ([`patience_ms`]) is given up as `timeout`: whether it was
+//!   carried out, nobody knows.
 //! - Nothing is retried here: what may be repeated after which error is the function's to know.
 //!
 //! # The parts
@@ -52,6 +54,22 @@ use serde::{Deserialize, Serialize};
 
 /// The largest body of a call or an answer.
 pub const BODY_LIMIT: usize = 8 << 20;
+
+/// The setting of how long the answer to a call may take, in milliseconds: [`patience_ms`] reads it.
+pub const PATIENCE: &str = "CAPABILITIES_PATIENCE_MS";
+/// Where nothing is said: less than any platform waits for its function.
+const PATIENCE_MS: u32 = 10_000;
+/// No platform lets a function wait longer.
+const LONGEST_PATIENCE_MS: u32 = 900_000;
+
+/// How long the answer to a call may take, in milliseconds, or what is wrong with the setting's value.
+pub fn patience_ms(value: Option<&str>) -> core::result::Result<u32, String> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(PATIENCE_MS) };
+    match value.parse() {
+        Ok(patience @ 1..=LONGEST_PATIENCE_MS) => Ok(patience),
+        _ => Err(format!("it is a number of milliseconds from 1 to {LONGEST_PATIENCE_MS}")),
+    }
+}
 
 /// What carries a body to the server and brings the answer's body back.
 #[async_trait]
@@ -121,4 +139,25 @@ pub enum Call {
     BlobsSearch { query: blobs::Query },
     #[serde(rename = "blobs.delete")]
     BlobsDelete { keys: Vec<String> },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_a_number_of_milliseconds() {
+        for (value, expected) in [
+            (None, 10_000),
+            (Some(""), 10_000),
+            (Some("1"), 1),
+            (Some("250"), 250),
+            (Some("900000"), 900_000),
+        ] {
+            assert_eq!(patience_ms(value), Ok(expected), "{value:?}");
+        }
+        for value in ["0", "900001", "-1", "1.5", "1s", "soon", " 5", "99999999999"] {
+            assert!(patience_ms(Some(value)).unwrap_err().contains("milliseconds"), "{value:?}");
+        }
+    }
 }

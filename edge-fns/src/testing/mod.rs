@@ -185,7 +185,8 @@ impl Identity for Memory {
                 role: role.into(),
                 expires: state.now + 3_600_000,
             };
-            Ok(match token.split_once(':') {
+            // With a full stop where a token has to be a WebSocket subprotocol, which has no colons.
+            Ok(match token.split_once([':', '.']) {
                 Some(("user", user)) => Ok(claims(user, "authenticated")),
                 Some(("admin", user)) => Ok(claims(user, "service_role")),
                 _ => Err(match token {

@@ -3,7 +3,16 @@
 // A component's values are as jco has them (variants `{tag, val}`, u64 as BigInt, list<u8> as Uint8Array, option as
 // undefined); the protocol's as edge-fns/src/json.rs says. What a call answers with an error is thrown as a variant.
 
+/** How long the answer to a call may take: as edge_fns::remote::patience_ms reads it. */
 const PATIENCE_MS = 10_000;
+const LONGEST_PATIENCE_MS = 900_000;
+
+function patience({ CAPABILITIES_PATIENCE_MS: value }) {
+  if (!value) return PATIENCE_MS;
+  const ms = /^[0-9]+$/.test(value) ? Number(value) : 0;
+  if (ms >= 1 && ms <= LONGEST_PATIENCE_MS) return ms;
+  throw new Error(`CAPABILITIES_PATIENCE_MS: it is a number of milliseconds from 1 to ${LONGEST_PATIENCE_MS}`);
+}
 
 // ---- bytes and whole numbers
 
@@ -158,6 +167,7 @@ function statusError(status) {
 
 async function post(env, call, args) {
   const headers = { "content-type": "application/json" };
+  const signal = AbortSignal.timeout(patience(env));
   if (env.CAPABILITIES_TOKEN) headers.authorization = `Bearer ${env.CAPABILITIES_TOKEN}`;
   let response;
   let text;
@@ -167,7 +177,7 @@ async function post(env, call, args) {
       method: "POST",
       headers,
       body: JSON.stringify({ call, with: args }),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal,
     });
     text = await response.text();
   } catch {

@@ -5,13 +5,21 @@
 // POST /@invoke/NAME {"socket":{"id","event"}} | {"stream":{"stream","items"}} | {"timer":{"name","due"}}
 import { bytesIn, bytesOut, imports } from "./capabilities.js";
 import components from "./components.js";
+// Written from edge-fns/src/routes.rs by `cargo xtask worker`.
+import routes from "./routes.js";
 
 // Bytes are written as in the capabilities' protocol. A function's own error comes back as {"error"}.
 
+// The first that fits counts; `null` is every method.
 function componentOf(method, path) {
-  const first = path.split("/")[1];
-  if (first === "orders") return method === "POST" && path === "/orders" ? "order-router" : "orders";
-  return { assets: "asset", admin: "admin", chart: "chart-data", depth: "chart-data" }[first];
+  return routes.find(([own, pattern]) => (own === null || own === method) && pattern.test(path))?.[2];
+}
+
+/** As the functions say it. */
+function notFound() {
+  const error = { code: "not_found", message: "there is nothing at this path" };
+  const headers = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  return Response.json({ error }, { status: 404, headers });
 }
 
 async function instance(name, env) {
@@ -67,7 +75,7 @@ export default {
       }
     }
     const name = componentOf(request.method, url.pathname);
-    if (name === undefined) return new Response("no component", { status: 404 });
+    if (name === undefined) return notFound();
     return rest(name, request, url, env);
   },
 };

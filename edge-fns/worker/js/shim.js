@@ -19,7 +19,18 @@ function note(error) {
   if (error instanceof WebAssembly.RuntimeError) state.criticalError = true;
 }
 
-addEventListener("error", (event) => note(event.error));
+// The platform's own `queueMicrotask` leaves and enters the engine, and takes longer than what the module does in between.
+const settled = Promise.resolve();
+globalThis.queueMicrotask = (task) => {
+  settled.then(() => {
+    try {
+      task();
+    } catch (error) {
+      note(error);
+      throw error;
+    }
+  });
+};
 
 async function guarded(call) {
   renew();

@@ -1,5 +1,6 @@
 //! Connections over all hubs. A connection's id says which hub holds it, so nothing has to be looked up.
 
+use crate::gateway::patience;
 use crate::platform;
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -9,8 +10,9 @@ use edge_fns::capability::{Connections, Error, Result};
 use edge_fns::remote::{Post, Remote, accept};
 use js_sys::Uint8Array;
 use std::collections::BTreeMap;
+use web_sys::{AbortSignal, Request, RequestInit};
 use worker::send::SendFuture;
-use worker::{Env, Method, Request, RequestInit, Stub};
+use worker::{Env, Stub};
 
 /// The binding of the hubs' namespace.
 const BINDING: &str = "HUB";
@@ -51,27 +53,34 @@ impl Hubs {
     }
 
     fn remote(&self, hub: u8) -> Result<Remote<HubPost>> {
-        let stub = self.numbered(hub).map_err(|error| Error::Unavailable(error.to_string()))?;
-        Ok(Remote(HubPost(stub)))
+        let unavailable = |error: worker::Error| Error::Unavailable(error.to_string());
+        let stub = self.numbered(hub).map_err(unavailable)?;
+        Ok(Remote(HubPost { stub, patience_ms: patience(&self.0).map_err(unavailable)? }))
     }
 }
 
 /// Carries calls to a hub, which answers as the exchange's capability server does.
-struct HubPost(Stub);
+struct HubPost {
+    stub: Stub,
+    patience_ms: u32,
+}
 
 #[async_trait]
 impl Post for HubPost {
     async fn post(&self, body: Vec<u8>) -> Result<Vec<u8>> {
         // A Worker has one thread: nothing is ever sent to another.
         SendFuture::new(async {
-            let mut init = RequestInit::new();
-            init.with_method(Method::Post).with_body(Some(Uint8Array::from(body.as_slice()).into()));
-            let request = Request::new_with_init("https://hub/capabilities", &init)
-                .map_err(|error| Error::Unavailable(error.to_string()))?;
+            let init = RequestInit::new();
+            init.set_method("POST");
+            init.set_body(&Uint8Array::from(body.as_slice()));
+            init.set_signal(Some(&AbortSignal::timeout_with_u32(self.patience_ms)));
+            let request = Request::new_with_str_and_init("https://hub/capabilities", &init)
+                .map_err(|error| Error::Unavailable(worker::Error::from(error).to_string()))?;
             // Whether it broke off before or after it was carried out, nobody knows.
-            let mut response = self.0.fetch_with_request(request).await.map_err(|_| Error::Timeout)?;
-            let body = response.bytes().await.map_err(|_| Error::Timeout)?;
-            accept(response.status_code(), body)
+            let response = self.stub.fetch_with_request(request.into()).await.map_err(|_| Error::Timeout)?;
+            let status = response.status_code();
+            let response: web_sys::Response = response.into();
+            accept(status, platform::bytes(response.array_buffer()).await.map_err(|_| Error::Timeout)?)
         })
         .await
     }

@@ -8,19 +8,20 @@
 //!   connection. Pushes that come before the socket is there are kept for it.
 //! - The events of one connection are handled one after the other, as they came.
 //! - Limits as everywhere: messages of 128 KB, ten minutes without a word, two hours in all. An alarm looks for connections
-//!   over theirs once a minute while there are any.
+//!   over theirs once a minute, or as often as their limits ask for, while there are any.
 
 use crate::Capabilities;
 use crate::platform::{self, now};
-use crate::routes::{refuse, respond};
+use crate::routes::{gone, refuse, respond};
 use async_trait::async_trait;
 use edge_fns::capability::base::Level;
 use edge_fns::capability::connections::{Delivery, Push};
 use edge_fns::capability::{Connections, Result};
+use edge_fns::dispatch;
 use edge_fns::http::{self, Refusal};
 use edge_fns::remote::Served;
+use edge_fns::routes::SOCKET;
 use edge_fns::socket::{Event, Reply};
-use edge_fns::{connect, disconnect, subscribe};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -29,15 +30,20 @@ use worker::{
     durable_object,
 };
 
+/// Where a hub shows one of its connections.
+pub const SHOWN: &str = "/shown";
 /// The largest message, as API Gateway has it.
 const MAX_MESSAGE: usize = 128 << 10;
-const IDLE_MS: u64 = 10 * 60 * 1000;
-const LIFE_MS: u64 = 2 * 3600 * 1000;
-const LOOK_EVERY_MS: i64 = 60_000;
+const LOOK_EVERY_MS: u64 = 60_000;
 /// Pushes kept for a connection whose handshake is not over.
 const MAX_EARLY: usize = 1_000;
 
+/// Messages that wait behind the one that is being handled. A hub cannot ask its clients to slow down, so that one who sends
+/// faster than it is answered is let go.
+const MAX_BEHIND: usize = 100;
+
 const AWAY: u16 = 1001;
+const TOO_MANY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 /// `WebSocket.readyState` of a socket that can be sent to.
 const OPEN: u16 = 1;
@@ -55,11 +61,72 @@ thread_local! {
     static WAITING: RefCell<Waiting> = RefCell::default();
 }
 
+/// How long connections may last: as API Gateway has it, or shorter by the settings `CONNECTION_IDLE_MS` and
+/// `CONNECTION_LIFE_MS`.
+#[derive(Clone, Copy)]
+struct Lifetime {
+    idle_ms: u64,
+    life_ms: u64,
+}
+
+impl Lifetime {
+    fn of(env: &Env) -> Lifetime {
+        let limit = |name: &'static str, most: u64| {
+            platform::setting(env, name).and_then(|ms| ms.parse().ok()).unwrap_or(most).clamp(1, most)
+        };
+        Lifetime {
+            idle_ms: limit("CONNECTION_IDLE_MS", 10 * 60 * 1000),
+            life_ms: limit("CONNECTION_LIFE_MS", 2 * 3600 * 1000),
+        }
+    }
+
+    /// Why a connection has to end now, if it has.
+    fn over(self, since: &Attachment, now: f64) -> Option<&'static str> {
+        if now - since.connected_at >= self.life_ms as f64 {
+            Some("connected for too long: connect again")
+        } else if now - since.active_at >= self.idle_ms as f64 {
+            Some("idle for too long")
+        } else {
+            None
+        }
+    }
+
+    /// Until connections are looked at the next time.
+    fn look_in(self) -> i64 {
+        LOOK_EVERY_MS.min(self.idle_ms).min(self.life_ms) as i64
+    }
+}
+
 /// What is kept with a socket.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Attachment {
     connected_at: f64,
     active_at: f64,
+    /// The address that the client comes from.
+    source: String,
+    user_agent: String,
+}
+
+impl Attachment {
+    fn of(request: &Request) -> worker::Result<Attachment> {
+        // An attachment has little room, and a client may say what it likes.
+        let header = |name| -> worker::Result<String> {
+            Ok(request.headers().get(name)?.unwrap_or_default().chars().take(256).collect())
+        };
+        let (source, user_agent) = (header("cf-connecting-ip")?, header("user-agent")?);
+        let now = now() as f64;
+        Ok(Attachment { connected_at: now, active_at: now, source, user_agent })
+    }
+
+    /// As API Gateway shows a connection.
+    fn shown(&self) -> worker::Result<Response> {
+        let iso = |ms: f64| String::from(js_sys::Date::new(&ms.into()).to_iso_string());
+        Response::from_json(&serde_json::json!({
+            "connectedAt": iso(self.connected_at),
+            "lastActiveAt": iso(self.active_at),
+            "identity": {"sourceIp": self.source, "userAgent": self.user_agent},
+        }))
+    }
 }
 
 #[durable_object]
@@ -81,27 +148,24 @@ impl DurableObject for Hub {
             return Response::from_bytes(served.answer(&body).await);
         }
         match request.headers().get("x-connection-id")? {
+            Some(id) if request.path() == SHOWN => self.show(&id),
             Some(id) => self.handshake(&id, &request).await,
             None => refuse(Refusal::not_found()),
         }
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
+        let lifetime = Lifetime::of(&self.env);
         let now = now() as f64;
         let sockets = self.state.get_websockets();
         for socket in &sockets {
             let Some(since) = socket.deserialize_attachment::<Attachment>()? else { continue };
-            let reason = if now - since.connected_at >= LIFE_MS as f64 {
-                "connected for two hours: connect again"
-            } else if now - since.active_at >= IDLE_MS as f64 {
-                "idle for ten minutes"
-            } else {
-                continue;
-            };
-            close(socket, AWAY, reason);
+            if let Some(reason) = lifetime.over(&since, now) {
+                close(socket, AWAY, reason);
+            }
         }
         if !sockets.is_empty() {
-            self.state.storage().set_alarm(LOOK_EVERY_MS).await?;
+            self.state.storage().set_alarm(lifetime.look_in()).await?;
         }
         Response::empty()
     }
@@ -162,13 +226,12 @@ impl Hub {
             return respond(http::Response { status, headers, body: reply.body.unwrap_or_default() });
         }
         if self.state.storage().get_alarm().await?.is_none() {
-            self.state.storage().set_alarm(LOOK_EVERY_MS).await?;
+            self.state.storage().set_alarm(Lifetime::of(&self.env).look_in()).await?;
         }
         // From here on nothing waits: no push comes between what was kept and the socket.
         let WebSocketPair { client, server } = WebSocketPair::new()?;
         self.state.accept_websocket_with_tags(&server, &[id]);
-        let now = now() as f64;
-        server.serialize_attachment(Attachment { connected_at: now, active_at: now })?;
+        server.serialize_attachment(Attachment::of(request)?)?;
         let kept = WAITING.with_borrow_mut(|waiting| waiting.early.remove(id)).unwrap_or_default();
         for body in reply.body.into_iter().chain(kept) {
             send(&server, &body);
@@ -183,16 +246,28 @@ impl Hub {
         Ok(response.with_headers(headers))
     }
 
+    /// A connection that is still there, with when it came and from where.
+    fn show(&self, id: &str) -> worker::Result<Response> {
+        let socket = Sockets(&self.state).open(id);
+        match socket.map(|socket| socket.deserialize_attachment::<Attachment>()).transpose()?.flatten() {
+            Some(attachment) => attachment.shown(),
+            None => refuse(gone()),
+        }
+    }
+
     async fn ask(&self, id: &str, about: Vec<(String, String)>) -> worker::Result<Reply> {
-        let Capabilities { base, gateway, .. } = Capabilities::of(&self.env).await?;
-        let ports = connect::Ports { base: base.as_ref(), identity: &gateway, cache: &gateway };
-        Ok(connect::handle(&ports, id, Event::Opened(about)).await)
+        let own = Capabilities::of(&self.env).await?;
+        Ok(dispatched(&own, SOCKET.connect, id, Event::Opened(about)).await)
     }
 
     /// Handles an event of a connection, and those that come while it does.
     async fn handle(&self, socket: WebSocket, event: Event) {
         let Some(id) = self.state.get_tags(&socket).into_iter().next() else { return };
         let behind = WAITING.with_borrow_mut(|waiting| match waiting.events.get_mut(&id) {
+            Some(events) if events.len() >= MAX_BEHIND && event != Event::Closed => {
+                close(&socket, TOO_MANY, "too many messages at once");
+                true
+            }
             Some(events) => {
                 events.push_back((socket.clone(), event.clone()));
                 true
@@ -207,10 +282,11 @@ impl Hub {
         }
         let mut next = Some((socket, event));
         while let Some((socket, event)) = next {
-            let reply = match &event {
-                Event::Message(_) => self.run("subscribe", &id, event).await,
-                _ => self.run("disconnect", &id, event).await,
+            let function = match &event {
+                Event::Message(message) => SOCKET.message(message),
+                _ => SOCKET.disconnect,
             };
+            let reply = self.run(function, &id, event).await;
             if let Some(body) = &reply.body {
                 send(&socket, body);
             }
@@ -228,21 +304,22 @@ impl Hub {
     }
 
     async fn run(&self, function: &str, id: &str, event: Event) -> Reply {
-        let Capabilities { base, gateway, .. } = match Capabilities::of(&self.env).await {
-            Ok(capabilities) => capabilities,
+        match Capabilities::of(&self.env).await {
+            Ok(own) => dispatched(&own, function, id, event).await,
             Err(error) => {
                 let about = [("connection", id), ("error", &error.to_string())];
                 platform::log(Level::Error, "a function could not be asked", &about);
                 let body = br#"{"e":"error","code":"unavailable","message":"try again"}"#;
-                return Reply::message(body.to_vec());
+                Reply::message(body.to_vec())
             }
-        };
-        let base = base.as_ref();
-        match function {
-            "subscribe" => subscribe::handle(&subscribe::Ports { base, cache: &gateway }, id, event).await,
-            _ => disconnect::handle(&disconnect::Ports { base, cache: &gateway }, id, event).await,
         }
     }
+}
+
+/// The function's reply. A table that names one which takes no such event would let nobody in.
+async fn dispatched(own: &Capabilities, function: &str, id: &str, event: Event) -> Reply {
+    let reply = dispatch::socket(own.ports(), function, id, event).await;
+    reply.unwrap_or(Reply { accept: false, status: Some(404), body: None })
 }
 
 /// A handshake that is not over: pushes to it are kept, until it is dropped.

@@ -26,10 +26,10 @@ pub use hub::Hub;
 use capabilities::Capabilities;
 use wasm_bindgen::prelude::*;
 use worker::worker_sys;
-use worker::{Context, Env, Request, Response, Result, event};
+use worker::{Context, Env, Response, Result, event};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> Result<Response> {
     routes::answer(request, env).await
 }
 

@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use edge_fns::capability::base::Level;
 use edge_fns::capability::{Base, Millis, Result};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use worker::Env;
 
 /// What handlers may read of the environment: settings, no secrets.
@@ -33,9 +35,16 @@ pub fn random(len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A setting that is there and not empty.
-pub fn setting(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|value| value.to_string()).filter(|value| !value.is_empty())
+thread_local! {
+    static SETTINGS: RefCell<BTreeMap<&'static str, Option<String>>> = RefCell::default();
+}
+
+/// A setting that is there and not empty. The platform starts other instances when a setting changes, so it is asked once.
+pub fn setting(env: &Env, name: &'static str) -> Option<String> {
+    SETTINGS.with_borrow_mut(|settings| {
+        let ask = || env.var(name).ok().map(|value| value.to_string()).filter(|value| !value.is_empty());
+        settings.entry(name).or_insert_with(ask).clone()
+    })
 }
 
 /// The Worker's own [`Base`].
@@ -93,4 +102,12 @@ impl Base for Platform {
     async fn config(&self, name: &str) -> Result<Option<String>> {
         Ok(self.configuration.get(name).cloned())
     }
+}
+
+/// A body, at once: what `array_buffer` promises of a request or an answer.
+pub async fn bytes(
+    promise: core::result::Result<js_sys::Promise, JsValue>,
+) -> core::result::Result<Vec<u8>, JsValue> {
+    let buffer = JsFuture::from(promise?).await?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }

@@ -2,11 +2,13 @@
 
 use crate::Capabilities;
 use crate::connections::{Hubs, new_id};
+use crate::hub::SHOWN;
 use crate::platform;
 use edge_fns::capability::base::Level;
 use edge_fns::http::{self, BODY_LIMIT, Refusal};
-use edge_fns::{auth, dispatch};
-use worker::{Env, Headers, Method, Request, Response, ResponseBody, Result};
+use edge_fns::{auth, dispatch, routes};
+use web_sys::Request;
+use worker::{Env, Headers, Method, Response, ResponseBody, Result, Url};
 
 /// The largest message to a connection.
 const MAX_MESSAGE: usize = 128 << 10;
@@ -22,32 +24,26 @@ pub async fn answer(request: Request, env: Env) -> Result<Response> {
 }
 
 async fn route(request: Request, env: &Env) -> Result<Response> {
-    let path = request.path();
-    let first = path.split('/').nth(1).unwrap_or_default().to_owned();
-    match first.as_str() {
+    let url = Url::parse(&request.url())?;
+    let path = url.path();
+    match path.split('/').nth(1).unwrap_or_default() {
         "ws" if path == "/ws" => connect(request, env).await,
-        "@connections" => manage(request, env).await,
-        "orders" | "chart" | "depth" | "assets" | "admin" => function(&first, request, env).await,
+        "@connections" => manage(request, &url, env).await,
         // Of tests: whether a Worker that panicked takes its next request.
         "@panic" if platform::setting(env, "ALLOW_PANIC").as_deref() == Some("true") => {
             panic!("as it was asked to")
         }
-        _ => refuse(Refusal::not_found()),
+        _ => match routes::http(&request.method(), path) {
+            Some(name) => function(name, request, &url, env).await,
+            None => refuse(Refusal::not_found()),
+        },
     }
 }
 
-async fn function(first: &str, request: Request, env: &Env) -> Result<Response> {
-    let request = match read(request, BODY_LIMIT).await? {
+async fn function(name: &str, request: Request, url: &Url, env: &Env) -> Result<Response> {
+    let request = match read(request, url, BODY_LIMIT).await? {
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
-    };
-    let name = match first {
-        // An order is placed at `/orders` itself; about one that is there, the path goes on.
-        "orders" if request.method == "POST" && request.path == "/orders" => "order-router",
-        "orders" => "orders",
-        "assets" => "asset",
-        "admin" => "admin",
-        _ => "chart-data",
     };
     let own = Capabilities::of(env).await?;
     let answer = dispatch::http(own.ports(), name, request).await;
@@ -61,7 +57,7 @@ async fn connect(request: Request, env: &Env) -> Result<Response> {
         return refuse(Refusal::new(426, "upgrade_required", "this is a WebSocket endpoint"));
     }
     let id = new_id(env);
-    let mut request = request.clone_mut()?;
+    let mut request = worker::Request::from(request).clone_mut()?;
     request.headers_mut()?.set("x-connection-id", &id)?;
     match Hubs::of(env).stub(&id) {
         Some(hub) => hub?.fetch_with_request(request).await,
@@ -71,8 +67,8 @@ async fn connect(request: Request, env: &Env) -> Result<Response> {
 
 /// `/@connections/{id}` as API Gateway's management API has it, for administrators: this is where the engine's notifier
 /// and the streamer push to.
-async fn manage(request: Request, env: &Env) -> Result<Response> {
-    let request = match read(request, MAX_MESSAGE).await? {
+async fn manage(request: Request, url: &Url, env: &Env) -> Result<Response> {
+    let request = match read(request, url, MAX_MESSAGE).await? {
         Ok(request) => request,
         Err(refusal) => return refuse(refusal),
     };
@@ -94,14 +90,13 @@ async fn manage(request: Request, env: &Env) -> Result<Response> {
                 }
             })
         }
-        "GET" | "DELETE" => {
+        "GET" => return shown(id, env).await,
+        "DELETE" => {
             let there = connections.probe(vec![id.clone()]).await;
-            let there = there.and_then(|answers| answers.into_iter().next().transpose());
-            match (there, request.method.as_str()) {
-                (Ok(Some(true)), "DELETE") => connections.close(id).await.map(|()| Ok(204)),
-                (Ok(Some(true)), _) => Ok(Ok(200)),
-                (Ok(_), _) => Ok(Err(gone())),
-                (Err(error), _) => Err(error),
+            match there.and_then(|answers| answers.into_iter().next().transpose()) {
+                Ok(Some(true)) => connections.close(id).await.map(|()| Ok(204)),
+                Ok(_) => Ok(Err(gone())),
+                Err(error) => Err(error),
             }
         }
         method => Ok(Err(Refusal::method_not_allowed(method))),
@@ -113,29 +108,42 @@ async fn manage(request: Request, env: &Env) -> Result<Response> {
     }
 }
 
-fn gone() -> Refusal {
+/// When a connection came, and from where: its hub knows.
+async fn shown(id: &str, env: &Env) -> Result<Response> {
+    let Some(hub) = Hubs::of(env).stub(id) else { return refuse(gone()) };
+    let mut request = worker::Request::new(&format!("https://hub{SHOWN}"), Method::Get)?;
+    request.headers_mut()?.set("x-connection-id", id)?;
+    hub?.fetch_with_request(request).await
+}
+
+pub fn gone() -> Refusal {
     Refusal::new(410, "gone", "there is no such connection any more")
 }
 
-/// The request as functions take it, or the refusal of one whose body is too large.
-async fn read(mut request: Request, limit: usize) -> Result<core::result::Result<http::Request, Refusal>> {
+/// The request as functions take it, or the refusal of one whose body is too large. Read of the platform's own request:
+/// the crate's asks for more than is needed here when it is made.
+async fn read(
+    request: Request,
+    url: &Url,
+    limit: usize,
+) -> Result<core::result::Result<http::Request, Refusal>> {
     let too_large =
         || Ok(Err(Refusal::new(413, "body_too_large", format!("a body has at most {limit} bytes"))));
-    let headers: Vec<(String, String)> = request.headers().entries().collect();
+    let headers: Vec<(String, String)> = Headers(request.headers()).entries().collect();
     let announced = headers.iter().find(|(name, _)| name == "content-length");
     if announced.is_some_and(|(_, length)| length.parse::<usize>().is_ok_and(|length| length > limit)) {
         return too_large();
     }
-    let url = request.url()?;
-    let body = match request.method() {
-        Method::Get | Method::Head => Vec::new(),
-        _ => request.bytes().await?,
+    let method = request.method();
+    let body = match method.as_str() {
+        "GET" | "HEAD" => Vec::new(),
+        _ => platform::bytes(request.array_buffer()).await?,
     };
     if body.len() > limit {
         return too_large();
     }
     Ok(Ok(http::Request {
-        method: request.method().to_string(),
+        method,
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
         headers,

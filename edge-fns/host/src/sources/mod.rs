@@ -4,9 +4,10 @@
 //! keep, so that a server, a test and another platform's shell use the same one. Sources must not know what a function
 //! does: they hand over, count, and say where an event went.
 
-pub mod routes;
 pub mod stream;
 pub mod timer;
+
+pub use edge_fns::routes;
 
 use std::time::Duration;
 use tokio::sync::watch;

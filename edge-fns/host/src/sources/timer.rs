@@ -175,7 +175,10 @@ impl Timer {
     }
 
     async fn fire(&self, due: Millis) {
-        let counter = match self.alarm.fire(due).await {
+        // In a task of its own: what panics fails this one call, not the timer.
+        let alarm = self.alarm.clone();
+        let called = tokio::spawn(async move { alarm.fire(due).await });
+        let counter = match called.await.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(()) => &self.meter.fired,
             Err(error) => {
                 tracing::error!(timer = self.meter.timer, due, error, "a timer's call failed");
@@ -196,10 +199,18 @@ mod tests {
     const START: Millis = 1_700_049_603_000;
     const SECOND: Millis = 1000;
 
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum End {
+        Well,
+        Failing,
+        Panicking,
+    }
+    use End::*;
+
     struct Script {
         start: Instant,
-        /// How long each call takes, and whether it fails; after the last one: nothing, well.
-        calls: Mutex<Vec<(Millis, bool)>>,
+        /// How long each call takes, and how it ends; after the last one: nothing, well.
+        calls: Mutex<Vec<(Millis, End)>>,
         /// When each call began and for which tick, both since the start.
         seen: Mutex<Vec<(Millis, Millis)>>,
         running: Mutex<bool>,
@@ -211,17 +222,21 @@ mod tests {
             assert!(!std::mem::replace(&mut *self.running.lock().unwrap(), true), "calls overlap");
             let began = self.start.elapsed().as_millis() as Millis;
             self.seen.lock().unwrap().push((began, due.saturating_sub(START)));
-            let (takes, fails) = {
+            let (takes, end) = {
                 let mut calls = self.calls.lock().unwrap();
-                if calls.is_empty() { (0, false) } else { calls.remove(0) }
+                if calls.is_empty() { (0, Well) } else { calls.remove(0) }
             };
             sleep(Duration::from_millis(takes)).await;
             *self.running.lock().unwrap() = false;
-            if fails { Err("as told".into()) } else { Ok(()) }
+            match end {
+                Well => Ok(()),
+                Failing => Err("as told".into()),
+                Panicking => panic!("as told"),
+            }
         }
     }
 
-    async fn run(schedule: Schedule, calls: &[(Millis, bool)], time: Duration) -> (Vec<(u64, u64)>, Reading) {
+    async fn run(schedule: Schedule, calls: &[(Millis, End)], time: Duration) -> (Vec<(u64, u64)>, Reading) {
         let start = Instant::now();
         let script = Arc::new(Script {
             start,
@@ -266,7 +281,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn missed_ticks_follow_the_policy_and_calls_never_overlap() {
         // The first call, at 7 s, takes until 42 s: the ticks of 17, 27 and 37 s pass meanwhile.
-        let long = [(35 * SECOND, false)];
+        let long = [(35 * SECOND, Well)];
         let time = Duration::from_secs(50);
         let (seen, meter) = run(every(10, Missed::Skip), &long, time).await;
         assert_eq!(seen, [(7000, 7000), (47_000, 47_000)]);
@@ -284,9 +299,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_a_failing_call_the_next_comes_when_it_is_due() {
-        let (seen, meter) = run(every(10, Missed::Skip), &[(1000, true)], Duration::from_secs(18)).await;
-        assert_eq!(seen, [(7000, 7000), (17_000, 17_000)]);
-        assert_eq!((meter.fired, meter.failed, meter.missed), (1, 1, 0));
+        for end in [Failing, Panicking] {
+            let calls = [(1000, end)];
+            let (seen, meter) = run(every(10, Missed::Skip), &calls, Duration::from_secs(18)).await;
+            assert_eq!(seen, [(7000, 7000), (17_000, 17_000)]);
+            assert_eq!((meter.fired, meter.failed, meter.missed), (1, 1, 0));
+        }
     }
 
     #[test]

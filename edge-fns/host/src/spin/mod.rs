@@ -207,7 +207,7 @@ impl Application {
         // The deadline is outside: inside, nothing is polled while the component computes.
         match timeout(left, Watched::new(call(store, loaded, request, limits.output_bytes), watch)).await {
             Ok(answer) => answer.map_err(|error| failed(handler(), &error)),
-            Err(_) => Err(HandlerError::Timeout { handler: handler() }),
+            Err(_) => Err(HandlerError::Timeout { handler: handler(), computing: false }),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A Lambda in small: the runtime API that AWS describes, a capability server over memory, and the bootstrap between them.
 #![allow(dead_code)] // Each test file uses a part of this.
 
+pub mod mapping;
+pub mod trapping;
+
 use axum::body::Bytes;
 use axum::extract::{Path as Param, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -12,6 +15,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
@@ -29,7 +34,9 @@ pub fn archive() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/aws-lambda/files");
     let there = folder.join("functions.json").exists();
     if !there {
-        println!("skipped: {} is not built; `cargo xtask lambda` builds it", folder.display());
+        let missing = format!("{} is not built; `cargo xtask lambda` builds it", folder.display());
+        assert!(std::env::var_os("SUPERNOBA_FULL_TESTS").is_none(), "{missing}");
+        println!("skipped: {missing}");
     }
     there.then_some(folder)
 }
@@ -63,19 +70,38 @@ struct Invocation {
     done: oneshot::Sender<Outcome>,
 }
 
-/// `/2018-06-01/runtime`, as the bootstrap sees it.
+/// `/2018-06-01/runtime`, as the bootstrap sees it. Several processes may ask it for events, as Lambda has them.
 pub struct RuntimeApi {
     pub address: String,
-    next: mpsc::UnboundedSender<Invocation>,
+    invoker: Invoker,
+    running: Running,
     polled: mpsc::UnboundedReceiver<Instant>,
     init_errors: mpsc::UnboundedReceiver<Outcome>,
     server: JoinHandle<()>,
 }
 
+/// Invocations that a process has and has not answered yet.
+type Running = Arc<Mutex<BTreeMap<String, oneshot::Sender<Outcome>>>>;
+
+/// Hands events to whichever process asks for one.
+#[derive(Clone)]
+pub struct Invoker(mpsc::UnboundedSender<Invocation>);
+
+impl Invoker {
+    /// Hands an event over and waits for how it ends.
+    pub async fn invoke_within(&self, event: Value, time: Duration) -> Outcome {
+        let (done, ended) = oneshot::channel();
+        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
+        let deadline_ms = deadline.as_millis() as u64;
+        assert!(self.0.send(Invocation { event, deadline_ms, done }).is_ok(), "the runtime API is there");
+        timeout(PATIENCE, ended).await.expect("the bootstrap answers").expect("the bootstrap lives")
+    }
+}
+
 #[derive(Clone)]
 struct Api {
     waiting: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>>,
-    running: Arc<Mutex<BTreeMap<String, oneshot::Sender<Outcome>>>>,
+    running: Running,
     polled: mpsc::UnboundedSender<Instant>,
     init_errors: mpsc::UnboundedSender<Outcome>,
 }
@@ -85,9 +111,10 @@ impl RuntimeApi {
         let (next, waiting) = mpsc::unbounded_channel();
         let (polls, polled) = mpsc::unbounded_channel();
         let (told, init_errors) = mpsc::unbounded_channel();
+        let running = Running::default();
         let api = Api {
             waiting: Arc::new(tokio::sync::Mutex::new(waiting)),
-            running: Arc::default(),
+            running: running.clone(),
             polled: polls,
             init_errors: told,
         };
@@ -98,16 +125,20 @@ impl RuntimeApi {
             .route("/init/error", post(init_error))
             .with_state(api);
         let (address, server) = serve(Router::new().nest("/2018-06-01/runtime", runtime)).await;
-        RuntimeApi { address, next, polled, init_errors, server }
+        RuntimeApi { address, invoker: Invoker(next), running, polled, init_errors, server }
     }
 
     /// Hands an event over and waits for how it ends.
     pub async fn invoke_within(&self, event: Value, time: Duration) -> Outcome {
-        let (done, ended) = oneshot::channel();
-        let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + time;
-        let deadline_ms = deadline.as_millis() as u64;
-        self.next.send(Invocation { event, deadline_ms, done }).unwrap();
-        timeout(PATIENCE, ended).await.expect("the bootstrap answers").expect("the bootstrap lives")
+        self.invoker.invoke_within(event, time).await
+    }
+
+    /// Ends what a process had that is no more, as Lambda does.
+    fn lose_running(&self) {
+        let lost = std::mem::take(&mut *self.running.lock().unwrap());
+        for done in lost.into_values() {
+            let _ = done.send(Outcome::Error("Runtime.ExitError".into(), "the process ended".into()));
+        }
     }
 
     /// When the bootstrap first asked for an event.
@@ -131,7 +162,8 @@ async fn poll(State(api): State<Api>) -> Response {
     let Some(Invocation { event, deadline_ms, done }) = api.waiting.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let id = format!("8476a536-e9f4-11e8-9739-{deadline_ms:012}");
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let id = format!("8476a536-e9f4-11e8-9739-{:012}", NUMBER.fetch_add(1, Relaxed));
     api.running.lock().unwrap().insert(id.clone(), done);
     let headers = [
         ("lambda-runtime-aws-request-id", id),
@@ -247,7 +279,8 @@ pub struct Lambda {
     pub api: RuntimeApi,
     pub server: Server,
     pub started: Instant,
-    process: Child,
+    command: Command,
+    processes: Vec<Child>,
 }
 
 impl Lambda {
@@ -286,15 +319,35 @@ impl Lambda {
             .kill_on_drop(true);
         let started = Instant::now();
         let process = command.spawn().unwrap();
-        Lambda { api, server, started, process }
+        Lambda { api, server, started, command, processes: vec![process] }
     }
 
     pub async fn invoke(&self, event: Value) -> Outcome {
         self.api.invoke_within(event, Duration::from_secs(20)).await
     }
 
+    pub fn invoker(&self) -> Invoker {
+        self.api.invoker.clone()
+    }
+
+    /// So many processes in all, each with one event at a time.
+    pub fn scale(&mut self, processes: usize) {
+        while self.processes.len() < processes {
+            self.processes.push(self.command.spawn().unwrap());
+        }
+    }
+
+    /// The processes end at once, whatever they are doing, and another one is there.
+    pub async fn kill(&mut self) {
+        for mut process in std::mem::take(&mut self.processes) {
+            process.kill().await.unwrap();
+        }
+        self.api.lose_running();
+        self.scale(1);
+    }
+
     /// How the process ends by itself.
     pub async fn exit(&mut self) -> std::process::ExitStatus {
-        timeout(PATIENCE, self.process.wait()).await.expect("the bootstrap ends").unwrap()
+        timeout(PATIENCE, self.processes[0].wait()).await.expect("the bootstrap ends").unwrap()
     }
 }

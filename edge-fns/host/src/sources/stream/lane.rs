@@ -1,7 +1,7 @@
 //! One lane of a shard: gathers batches, hands them over one after the other, and sees each of them to its end.
 
 use super::progress::{Progress, Ticket};
-use super::{BatchHandler, DeadLetters, Mapping, Meter, Now, Reason};
+use super::{BatchHandler, Broken, DeadLetters, Mapping, Meter, Now, Reason};
 use crate::sources::{stopped, waited};
 use crate::{Disposition, Failure, Item};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ enum Outcome {
     /// So many records from its start on are processed or put aside; the next one is to be handed over again, for this
     /// reason, if any is left.
     Done(usize, Option<String>),
-    /// Nothing is known of any record.
+    /// Nothing is known of any record, and one of them did it.
     Failed(String),
 }
 
@@ -79,22 +79,34 @@ impl Lanes {
         let mut left = &batch[..];
         // How many are handed over at once: fewer while a failing record is hunted down.
         let mut size = left.len();
-        let mut repetition = 0;
+        // How often the first one was asked for again, and how often the function failed at it.
+        let (mut asked, mut failed) = (0, 0);
         while !stopped(&self.stop) {
             let aged = self.put_old_aside(left).await;
             if aged > 0 {
                 left = &left[aged..];
-                repetition = 0;
+                (asked, failed) = (0, 0);
             }
             if left.is_empty() {
                 return;
             }
             let part = &left[..size.min(left.len())];
-            let last = self.mapping.retries.is_some_and(|retries| repetition >= retries);
+            let over = |count: u32, most: Option<u32>| most.is_some_and(|most| count > most);
             let done = match self.hand_over(part).await {
-                Outcome::Done(done, Some(why)) if done == 0 && last => {
-                    self.put_aside(&part[..1], repetition + 1, &why).await;
-                    1
+                Outcome::Done(0, Some(why)) => {
+                    asked += 1;
+                    if over(asked, self.mapping.asked) {
+                        self.put_aside(&part[..1], asked + failed, &why).await;
+                        1
+                    } else {
+                        tracing::warn!(
+                            consumer = self.meter.consumer,
+                            why,
+                            records = part.len(),
+                            "batch not begun"
+                        );
+                        0
+                    }
                 }
                 Outcome::Done(done, _) => done,
                 Outcome::Failed(why) if part.len() > 1 && self.mapping.bisect => {
@@ -105,24 +117,30 @@ impl Lanes {
                     self.pause(self.mapping.first_pause).await;
                     continue;
                 }
-                Outcome::Failed(why) if last => {
-                    self.put_aside(part, repetition + 1, &why).await;
-                    part.len()
-                }
                 Outcome::Failed(why) => {
-                    tracing::warn!(consumer = self.meter.consumer, why, records = part.len(), "batch failed");
-                    0
+                    failed += 1;
+                    if over(failed, self.mapping.retries) {
+                        self.put_aside(part, asked + failed, &why).await;
+                        part.len()
+                    } else {
+                        tracing::warn!(
+                            consumer = self.meter.consumer,
+                            why,
+                            records = part.len(),
+                            "batch failed"
+                        );
+                        0
+                    }
                 }
             };
             if done > 0 {
                 // The next one may be well, and the one after it.
                 size = if done == part.len() { size.saturating_mul(2) } else { size };
                 left = &left[done..];
-                repetition = 0;
+                (asked, failed) = (0, 0);
             } else {
-                repetition += 1;
                 self.meter.repetitions.fetch_add(1, Relaxed);
-                self.pause(self.mapping.pause(repetition)).await;
+                self.pause(self.mapping.pause(asked + failed)).await;
             }
         }
     }
@@ -132,7 +150,8 @@ impl Lanes {
         self.meter.batches.fetch_add(1, Relaxed);
         let failures = match self.handler.handle(part.iter().map(|work| work.item.clone()).collect()).await {
             Ok(failures) => failures,
-            Err(why) => return Outcome::Failed(why),
+            Err(Broken::Function(why)) => return Outcome::Failed(why),
+            Err(Broken::Elsewhere(why)) => return Outcome::Done(0, Some(why)),
         };
         if let Some(unknown) = failures.iter().find(|failure| !part.iter().any(|work| names(failure, work))) {
             return Outcome::Failed(format!("it named {:?}, which it was not given", unknown.id));

@@ -8,13 +8,16 @@
 //! |---|---|
 //! | answers, naming nothing | the batch is done |
 //! | asks for a record again | the records before it are done; it and all after it are handed over again, after a pause that grows |
+//! | cannot run, or its back ends do not answer in time | nothing is done: as if it had asked for the first record again |
 //! | rejects a record | that record goes to the dead letters with the function's reason; the others are done |
-//! | traps, runs over its time, names a record it was not given | nothing is done: the batch is halved, and halved again, until the record that does it stands alone (`bisect`), or is handed over again as it is |
+//! | traps, computes for too long, names a record it was not given | nothing is done: the batch is halved, and halved again, until the record that does it stands alone (`bisect`), or is handed over again as it is |
 //!
-//! A record that stands first after `retries` repetitions goes to the dead letters, and so does one that grew older than
-//! `max_age`. Where the function does not say which record it was and `bisect` is off, the batch goes there as a whole.
-//! Halving costs no repetition, as on Lambda; where ours differs is that a record which the function names is put aside
-//! alone, and the rest of its batch is handed over again.
+//! A record at which the function has failed more than `retries` times goes to the dead letters, and so does one that was
+//! asked for again more than `asked` times, or that grew older than `max_age`. Where the function does not say which record
+//! it was and `bisect` is off, the batch goes there as a whole.
+//! Halving costs no repetition, as on Lambda. Ours differs in two ways: a record which the function names is put aside
+//! alone, and the rest of its batch is handed over again; and what a function asks for again is counted for itself, because a
+//! back end that is away for an hour says nothing against a record.
 //!
 //! The checkpoint never passes a record that is neither done nor in the dead letters. After a crash everything behind it
 //! is handed over once more: functions drop what they have seen.
@@ -29,7 +32,7 @@ pub use memory::{MemoryLetters, MemoryShard};
 pub use meter::{Meter, Reading};
 pub use source::{Running, Source};
 
-use crate::{EdgeHost, Failure, Item};
+use crate::{EdgeHost, Failure, HandlerError, Item};
 use async_trait::async_trait;
 use edge_fns::capability::{Millis, Result};
 use std::fmt;
@@ -61,7 +64,16 @@ pub trait DeadLetters: Send + Sync {
 #[async_trait]
 pub trait BatchHandler: Send + Sync {
     /// Items not named in the answer are done. An error says that nothing is known of any.
-    async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, String>;
+    async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, Broken>;
+}
+
+/// Why nothing is known of any record of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Some record did it: the function trapped, or overstepped a limit.
+    Function(String),
+    /// No record is to blame: there was no room for a call, or back ends did not answer in time.
+    Elsewhere(String),
 }
 
 /// A function of a host, as what takes batches.
@@ -74,8 +86,16 @@ pub struct Function {
 
 #[async_trait]
 impl BatchHandler for Function {
-    async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, String> {
-        self.host.stream(&self.handler, &self.stream, items).await.map_err(|error| error.to_string())
+    async fn handle(&self, items: Vec<Item>) -> std::result::Result<Vec<Failure>, Broken> {
+        self.host.stream(&self.handler, &self.stream, items).await.map_err(|error| match error {
+            HandlerError::Trap { .. }
+            | HandlerError::OverLimit { .. }
+            | HandlerError::Timeout { computing: true, .. } => Broken::Function(error.to_string()),
+            HandlerError::Timeout { computing: false, .. }
+            | HandlerError::Unavailable { .. }
+            | HandlerError::NoSuchHandler(_)
+            | HandlerError::WrongKind { .. } => Broken::Elsewhere(error.to_string()),
+        })
     }
 }
 
@@ -90,9 +110,12 @@ pub struct Mapping {
     pub window: Duration,
     /// Batches of one shard at the same time (`ParallelizationFactor`), 1 to 10.
     pub lanes: u32,
-    /// How often a record is handed over again before it is put aside (`MaximumRetryAttempts`); `None`: until it is too
-    /// old.
+    /// How often a record at which the function fails is handed over again before it is put aside (`MaximumRetryAttempts`);
+    /// `None`: until it is too old.
     pub retries: Option<u32>,
+    /// The same for a record that the function asks for again, because a back end is not available. Lambda counts both as one;
+    /// `None` is for what must not be lost however long a database is away.
+    pub asked: Option<u32>,
     /// From this age on a record is put aside instead of handed over (`MaximumRecordAgeInSeconds`).
     pub max_age: Option<Duration>,
     /// Halve a batch that fails as a whole (`BisectBatchOnFunctionError`).
@@ -111,6 +134,7 @@ impl Default for Mapping {
             lanes: 1,
             // With the pauses between them: about a minute.
             retries: Some(11),
+            asked: Some(11),
             max_age: None,
             bisect: true,
             first_pause: Duration::from_millis(50),
@@ -126,7 +150,8 @@ impl Mapping {
         self.first_pause.saturating_mul(doubled).min(self.last_pause)
     }
 
-    /// Records in work at most: enough that each lane has its next batch waiting.
+    /// Records in work at most: enough that each lane has its next batch waiting. While one lane stands still the others go on
+    /// for so many; then the shard waits, as nothing more can be kept in memory for ever.
     fn in_flight(&self) -> usize {
         self.batch.max(1).saturating_mul(2).saturating_mul(self.lanes() as usize)
     }

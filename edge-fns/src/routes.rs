@@ -1,6 +1,7 @@
 //! Which function answers which request, and which event of a connection.
 //!
-//! Plain tables, so that the gateway, and whatever else stands in front of the functions, routes alike.
+//! Plain tables, so that the gateway, and whatever else stands in front of the functions, routes alike. Where that is
+//! written in JavaScript, `cargo xtask` writes it the table.
 
 use serde::Deserialize;
 
@@ -35,6 +36,18 @@ pub fn http(method: &str, path: &str) -> Option<&'static str> {
 }
 
 impl HttpRoute {
+    /// The paths as a regular expression that Rust's and JavaScript's engines read alike.
+    pub fn pattern(&self) -> String {
+        let parts = self.path.split('/').map(|part| match part {
+            // A part at least, and whatever comes behind it.
+            rest if rest.starts_with("{*") => "[^/].*",
+            name if name.starts_with('{') => "[^/]+",
+            // Letters only, so nothing has to be escaped; a test holds this.
+            word => word,
+        });
+        format!("^{}$", parts.collect::<Vec<_>>().join("/"))
+    }
+
     fn fits(&self, method: &str, path: &str) -> bool {
         if self.method.is_some_and(|own| own != method) {
             return false;
@@ -92,7 +105,6 @@ impl SocketRoutes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worlds::{Kind, World};
 
     #[test]
     fn requests_find_their_functions() {
@@ -120,6 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn patterns_say_what_the_table_does() {
+        let patterns = HTTP.map(|route| route.pattern());
+        assert_eq!(
+            patterns,
+            [
+                "^/orders$",
+                "^/orders$",
+                "^/orders/[^/]+$",
+                "^/chart$",
+                "^/depth$",
+                "^/assets$",
+                "^/admin$",
+                "^/admin/[^/].*$",
+            ]
+        );
+        let words = HTTP.iter().flat_map(|route| route.path.split('/')).filter(|part| !part.starts_with('{'));
+        assert!(words.flat_map(str::chars).all(|c| c.is_ascii_lowercase()));
+    }
+
+    #[test]
     fn messages_are_routed_by_their_action() {
         const ROUTES: SocketRoutes = SocketRoutes {
             connect: "connect",
@@ -138,17 +170,5 @@ mod tests {
             assert_eq!(ROUTES.message(message.as_bytes()), handler, "{message}");
         }
         assert_eq!(SOCKET.message(b"{}"), "subscribe");
-    }
-
-    #[test]
-    fn every_route_leads_to_a_function_of_its_kind() {
-        let kind = |handler| World::of(handler).map(|world| world.kind);
-        for route in HTTP {
-            assert_eq!(kind(route.handler), Some(Kind::Http), "{route:?}");
-        }
-        let events = [SOCKET.connect, SOCKET.disconnect, SOCKET.default];
-        for handler in events.into_iter().chain(SOCKET.actions.iter().map(|(_, handler)| *handler)) {
-            assert_eq!(kind(handler), Some(Kind::Socket), "{handler}");
-        }
     }
 }
