@@ -4,6 +4,10 @@
 //! [`edge_host::sources`]; here the log, its checkpoints and the dead letters are tied to it, and it is written down which
 //! function consumes what, and when.
 
+mod leased;
+
+pub use leased::LeasedSources;
+
 use crate::backends::{Checkpoints, DeadLetters, Log, Record};
 use async_trait::async_trait;
 use edge_fns::capability::{Error, Result};
@@ -29,6 +33,8 @@ const MAPPING: Mapping = Mapping {
     lanes: 1,
     // With the pauses between them: about a minute.
     retries: Some(11),
+    // Nothing is lost because a back end is away: what waits for it waits.
+    asked: None,
     max_age: None,
     bisect: true,
     first_pause: Duration::from_millis(50),
@@ -44,11 +50,11 @@ pub const fn every(function: &'static str, period: Duration) -> (&'static str, S
 }
 
 /// Lets the functions that tell users what happens begin with what happens from now on, where they have not begun yet.
-pub async fn begin_at_the_end(log: &dyn Log, checkpoints: &dyn Checkpoints) -> Result<()> {
+pub async fn begin_at_the_end(log: &dyn Log, checkpoints: &dyn Checkpoints, stream: &str) -> Result<()> {
     for function in TELLERS {
-        for shard in 0..log.shards(FILLS)? {
-            if checkpoints.get(function, FILLS, shard).await? == 0 {
-                checkpoints.set(function, FILLS, shard, log.last(FILLS, shard).await?).await?;
+        for shard in 0..log.shards(stream)? {
+            if checkpoints.get(function, stream, shard).await? == 0 {
+                checkpoints.set(function, stream, shard, log.last(stream, shard).await?).await?;
             }
         }
     }

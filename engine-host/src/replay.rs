@@ -1,6 +1,6 @@
 //! A recorded flow through the front door of a running exchange.
 //!
-//! The file is a golden command file or a LOBSTER message file, by its content; `.gz` is unpacked. Each order is placed
+//! The file is a golden command file, a LOBSTER message file or a recorded run, by its content; `.gz` is unpacked. Each order is placed
 //! by one of a few test users, whom the administrator gives what they need. Requests run side by side, but those about
 //! one order keep their order: a cancel is sent when its order has been taken.
 
@@ -8,7 +8,9 @@ use crate::client::{Answer, Client, Order};
 use anyhow::{Context, bail};
 use clap::Args;
 use engine_core::command::Command;
-use engine_core::flow::{GOLDEN_HEADER, LobsterKind, parse_golden, parse_lobster};
+use engine_core::flow::LobsterKind;
+use engine_core::flow::reader::{BadEntry, Entry, FlowReader};
+use engine_core::flow::record::Block;
 use engine_core::types::{OrderType, Side, TimeInForce};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +27,7 @@ const STOCK: u64 = 1 << 40;
 
 #[derive(Clone, Debug, Args)]
 pub struct Options {
-    /// Golden command file or LOBSTER message file (.csv or .csv.gz)
+    /// Golden command file, LOBSTER message file (.csv or .csv.gz) or recorded run
     pub file: PathBuf,
     /// The exchange
     #[arg(long, default_value = "http://127.0.0.1:8080")]
@@ -33,7 +35,7 @@ pub struct Options {
     /// Symbol to trade; listed if it is not
     #[arg(long, default_value = "REPLAY")]
     pub symbol: String,
-    /// Requests a second; 0: as fast as answers come. A LOBSTER file takes `1x`, `10x`, … of its own times too
+    /// Requests a second; 0: as fast as answers come. A flow with times takes `1x`, `10x`, … of its own times too
     #[arg(long, default_value = "0")]
     pub speed: String,
     /// Requests under way at once; 1 keeps the file's order exactly
@@ -127,40 +129,71 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The whole flow, with the line of what cannot be read.
+/// The whole flow; what cannot be read ends it, with its line or block.
 fn read(path: &Path) -> anyhow::Result<Vec<Step>> {
     let file = std::fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let mut text = String::new();
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text)?;
+    let mut file: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
     } else {
-        std::io::BufReader::new(file).read_to_string(&mut text)?;
+        Box::new(file)
+    };
+    let mut flow = Reading::default();
+    let mut reader = FlowReader::default();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        let read = file.read(&mut chunk).with_context(|| format!("cannot read {}", path.display()))?;
+        if read == 0 {
+            break;
+        }
+        reader.push(&chunk[..read], &mut |number, entry| flow.take(number, entry));
     }
-    let golden = text.starts_with(GOLDEN_HEADER) || text.starts_with(|c: char| c.is_ascii_alphabetic());
-    let mut steps = Vec::new();
-    let mut first_ns = None;
-    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let step = if golden {
-            if line.trim_end() == GOLDEN_HEADER {
-                Ok(None)
-            } else {
-                parse_golden(line).map(|c| golden_step(&c))
-            }
-        } else {
-            parse_lobster(line).map(|message| {
-                let start = *first_ns.get_or_insert(message.time_ns);
-                lobster_step(&message, message.time_ns.saturating_sub(start), n)
-            })
-        };
-        steps.extend(step.with_context(|| format!("{}:{}", path.display(), n + 1))?);
+    reader.finish(&mut |number, entry| flow.take(number, entry));
+    if let Some((number, bad)) = flow.bad {
+        bail!("{}:{number}: {bad}", path.display());
     }
-    if steps.is_empty() {
+    if flow.steps.is_empty() {
         bail!("{} holds no commands", path.display());
     }
-    Ok(steps)
+    Ok(flow.steps)
 }
 
-fn golden_step(command: &Command) -> Option<Step> {
+/// A flow on its way from a file.
+#[derive(Default)]
+struct Reading {
+    steps: Vec<Step>,
+    first_ns: Option<u64>,
+    /// The first line or block that could not be read.
+    bad: Option<(u64, BadEntry)>,
+}
+
+impl Reading {
+    fn take(&mut self, number: u64, entry: Result<Entry, BadEntry>) {
+        match entry {
+            Err(bad) => {
+                self.bad.get_or_insert((number, bad));
+            }
+            Ok(Entry::Golden(command)) => self.steps.extend(command_step(&command, 0)),
+            Ok(Entry::Lobster(message)) => {
+                let at_ns = self.since(message.time_ns);
+                self.steps.extend(lobster_step(&message, at_ns, number));
+            }
+            // Where a record's market began with orders in it, commands about these are told as not in the flow.
+            Ok(Entry::Block(Block::Commands(commands))) => {
+                for timed in commands {
+                    let at_ns = self.since(timed.time.saturating_mul(1_000_000));
+                    self.steps.extend(command_step(&timed.command, at_ns));
+                }
+            }
+            Ok(Entry::Block(Block::Begin { .. } | Block::End { .. })) => {}
+        }
+    }
+
+    fn since(&mut self, time_ns: u64) -> u64 {
+        time_ns.saturating_sub(*self.first_ns.get_or_insert(time_ns))
+    }
+}
+
+fn command_step(command: &Command, at_ns: u64) -> Option<Step> {
     let (order, action) = match command {
         Command::Add(new) => {
             let tif = match new.time_in_force {
@@ -177,11 +210,11 @@ fn golden_step(command: &Command) -> Option<Step> {
         Command::Replace(new) => (new.order, Action::Replace { price: new.price, quantity: new.quantity }),
         Command::MassCancel(_) | Command::SetPhase(_) | Command::Define(_) | Command::Tick => return None,
     };
-    Some(Step { at_ns: 0, order: order.0, action })
+    Some(Step { at_ns, order: order.0, action })
 }
 
 /// An execution becomes the order that must have caused it: an immediate one of the other side.
-fn lobster_step(message: &engine_core::flow::LobsterMessage, at_ns: u64, line: usize) -> Option<Step> {
+fn lobster_step(message: &engine_core::flow::LobsterMessage, at_ns: u64, line: u64) -> Option<Step> {
     let buy = message.side == Side::Buy;
     let (price, quantity) = (message.price, message.size);
     let (order, action) = match message.kind {
@@ -192,7 +225,7 @@ fn lobster_step(message: &engine_core::flow::LobsterMessage, at_ns: u64, line: u
         LobsterKind::Delete => (message.order.0, Action::Cancel),
         LobsterKind::Execution => {
             // A name of its own: the message's is the resting order's.
-            let taker = u64::MAX - line as u64;
+            let taker = u64::MAX - line;
             (taker, Action::Place { buy: !buy, market: false, tif: "IOC", price, quantity })
         }
         LobsterKind::HiddenExecution | LobsterKind::CrossTrade | LobsterKind::Halt => return None,

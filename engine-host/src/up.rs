@@ -6,10 +6,12 @@ use crate::backends::embedded::cache::EmbeddedCache;
 use crate::backends::embedded::hub::Hub;
 use crate::backends::embedded::store::Store;
 use crate::backends::embedded::streams::EmbeddedStreams;
+use crate::backends::gateways::Node;
+use crate::backends::records::Records;
 use crate::demo_grant::DemoGrant;
 use crate::engine::{self, Engine, MARKET_DATA_SCRIPT, Notifier, market_data_script};
 use crate::event_sources::{self, CONSUMERS, EventSources, FILLS};
-use crate::gateway::{Gateway, Page, Settings};
+use crate::gateway::{Accounts, Gateway, Page, Settings};
 use anyhow::{Context, bail};
 use edge_fns::capability::cache::Command;
 use edge_fns::capability::{Cache, Wallet};
@@ -17,6 +19,7 @@ use edge_host::sources::stream::Reading;
 use edge_host::sources::timer::Schedule;
 use edge_host::{EdgeHost, Limits, SystemBase};
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,6 +154,7 @@ impl Exchange {
                 log: streams.clone(),
                 snapshots: streams.clone(),
                 cache: cache.clone(),
+                backup: cache.clone(),
                 dead_letters: Arc::new(store.clone()),
                 flush_cache: Arc::new(move || flushed.flush()),
                 now: Arc::new(now_ms),
@@ -159,7 +163,7 @@ impl Exchange {
             engine::Options::default(),
         )
         .await?;
-        event_sources::begin_at_the_end(streams.as_ref(), streams.as_ref()).await?;
+        event_sources::begin_at_the_end(streams.as_ref(), streams.as_ref(), FILLS).await?;
         let sources = EventSources::start(
             &event_sources::Backends {
                 log: streams.clone(),
@@ -192,9 +196,13 @@ impl Exchange {
         let gateway = Gateway {
             functions: functions.clone(),
             capabilities: options.serve_capabilities.then_some(backends),
-            auth,
+            identity: Arc::new(auth.clone()),
+            accounts: Accounts::Own(auth),
+            token: None,
+            node: Node::new().context("no randomness for the gateway's number")?,
+            presence: None,
             hub,
-            store,
+            records: Records::of(&store),
             page: Arc::new(page),
             settings: Arc::new(Settings {
                 test_mode,
@@ -203,9 +211,9 @@ impl Exchange {
                 day_offset_s: engine_core::candle::SEOUL_DAY_OFFSET_S,
                 version: env!("CARGO_PKG_VERSION"),
             }),
-            counters: engine.counters.clone(),
+            counters: Some(engine.counters.clone()),
             readings: Arc::new(readings),
-            lag: Arc::new(move |reading: &Reading| lag(streams.as_ref(), reading)),
+            lag: Arc::new(move |reading: Reading| Box::pin(ready(lag(streams.as_ref(), &reading)))),
             started,
             stop: stopping,
         };
@@ -269,7 +277,7 @@ async fn interrupted(functions: &EdgeHost) -> anyhow::Result<()> {
 }
 
 /// Makes the folder this process' own.
-fn claim(data: &Path, fresh: bool) -> anyhow::Result<std::fs::File> {
+pub(crate) fn claim(data: &Path, fresh: bool) -> anyhow::Result<std::fs::File> {
     std::fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
     let lock = std::fs::File::create(data.join("lock"))?;
     if let Err(error) = lock.try_lock() {

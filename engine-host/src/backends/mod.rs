@@ -7,7 +7,15 @@ use async_trait::async_trait;
 use edge_fns::capability::{LogStreams, Millis, Result};
 use std::time::Duration;
 
+pub mod aws;
 pub mod embedded;
+pub mod gateways;
+pub mod http;
+pub mod postgres;
+pub mod records;
+pub mod supabase;
+pub mod tls;
+pub mod valkey;
 
 /// One record of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,8 @@ pub trait Snapshots: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
     /// Durable when it returns; a reader sees the old one or the new one.
     async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()>;
+    /// One that is not there is as good as deleted.
+    async fn delete(&self, key: &str) -> Result<()>;
 }
 
 /// Records that no retry could process, with the reason.

@@ -7,7 +7,7 @@ use crate::backends::embedded::cache::{Keyspace, parse, stored};
 use edge_fns::capability::cache::{Command, Reply, Value};
 use edge_fns::capability::{Error, Result};
 use engine_core::market::Market;
-use engine_core::shard::Output;
+use engine_core::shard::{Output, Shard};
 use engine_core::wire::{candle_fields, candle_json, depth_message, ohlc_message, ticker_message};
 use std::collections::BTreeMap;
 
@@ -25,8 +25,13 @@ pub const MARKET_DATA_SCRIPT: &str = "market_data";
 /// Trades kept for a new subscriber.
 pub const TRADES_KEPT: usize = 50;
 
-/// The call that brings a symbol's cache up to the market's state.
-pub(super) fn market_data_command(symbol: &str, market: &Market, output: &Output) -> Command {
+/// The calls that bring the cache up to the state of every market that an output has touched.
+pub fn market_data_commands(shard: &Shard, output: &Output) -> Vec<Command> {
+    let markets = output.touched.iter().filter_map(|symbol| Some((symbol, shard.market(symbol)?)));
+    markets.map(|(symbol, market)| market_data_command(symbol, market, output)).collect()
+}
+
+fn market_data_command(symbol: &str, market: &Market, output: &Output) -> Command {
     let text = |text: String| text.into_bytes();
     let mut args: Vec<Value> = vec![
         text(market.sequence().to_string()),

@@ -44,7 +44,7 @@ fn look(gateway: &Gateway, id: &str) -> Response {
         Some(info) => Json(serde_json::json!({
             "connectedAt": iso(info.connected_at),
             "lastActiveAt": iso(info.last_active_at),
-            "identity": {"sourceIp": info.source, "userAgent": ""},
+            "identity": {"sourceIp": info.source, "userAgent": info.user_agent},
         }))
         .into_response(),
         None => gone(),

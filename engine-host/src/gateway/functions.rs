@@ -23,7 +23,7 @@ pub(super) async fn totals(State(gateway): State<Gateway>, request: Request) -> 
     if let Err(refused) = administrator(&gateway, request.headers()).await {
         return *refused;
     }
-    match gateway.store.totals().await {
+    match gateway.records.ledger.totals().await {
         Ok(assets) => Json(serde_json::json!({"assets": assets})).into_response(),
         Err(error) => unavailable(&error),
     }
@@ -34,7 +34,7 @@ pub(super) async fn verify(State(gateway): State<Gateway>, request: Request) -> 
     if let Err(refused) = administrator(&gateway, request.headers()).await {
         return *refused;
     }
-    match gateway.store.verify().await {
+    match gateway.records.ledger.verify().await {
         Ok(wrong) => Json(serde_json::json!({"balanced": wrong.is_empty(), "wrong": wrong})).into_response(),
         Err(error) => unavailable(&error),
     }
@@ -130,7 +130,7 @@ pub(super) fn response(answer: edge_host::Response) -> Response {
     response
 }
 
-fn unavailable(error: &edge_fns::capability::Error) -> Response {
+pub(super) fn unavailable(error: &edge_fns::capability::Error) -> Response {
     tracing::error!(%error, "the store did not answer");
     refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store is not available")
 }

@@ -1,17 +1,46 @@
 //! `/metrics` in Prometheus' text format.
 
 use super::Gateway;
+use crate::engine::Counters;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use edge_host::sources::{stream, timer};
 use edge_host::{HandlerMetrics, Limit, TIME_BOUNDS};
+use futures_util::future::join_all;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
     let mut out = String::new();
-    let counters = &gateway.counters;
+    if let Some(counters) = &gateway.counters {
+        engine(&mut out, counters);
+    }
+    family(&mut out, "connections", "gauge", "Open WebSocket connections.");
+    sample(&mut out, "connections", "", gateway.hub.len() as u64);
+    family(&mut out, "dead_letters", "gauge", "Records that no retry could process.");
+    sample(&mut out, "dead_letters", "", gateway.records.letters.dead_letters().await.unwrap_or_default());
+    family(
+        &mut out,
+        "consumer_lag_records",
+        "gauge",
+        "Records of a shard that a consumer has not processed.",
+    );
+    let (consumers, timers) = (gateway.readings)();
+    // A stream elsewhere takes its time to say where it ends.
+    let lags = join_all(consumers.iter().map(|reading| (gateway.lag)(reading.clone()))).await;
+    for (reading, lag) in consumers.iter().zip(lags) {
+        sample(&mut out, "consumer_lag_records", &shard(reading), lag);
+    }
+    sources(&mut out, &consumers, &timers);
+    functions(&mut out, &gateway.functions.metrics());
+    family(&mut out, "uptime_seconds", "gauge", "Seconds since the start.");
+    sample(&mut out, "uptime_seconds", "", gateway.started.elapsed().as_secs());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
+}
+
+/// What an engine has done.
+pub fn engine(out: &mut String, counters: &Counters) {
     for (name, help, value) in [
         (
             "orders_received_total",
@@ -29,28 +58,9 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse
         ("fills_total", "Fills.", &counters.fills),
         ("snapshots_total", "Snapshots of engine shards written.", &counters.snapshots),
     ] {
-        family(&mut out, name, "counter", help);
-        sample(&mut out, name, "", value.load(Relaxed));
+        family(out, name, "counter", help);
+        sample(out, name, "", value.load(Relaxed));
     }
-    family(&mut out, "connections", "gauge", "Open WebSocket connections.");
-    sample(&mut out, "connections", "", gateway.hub.len() as u64);
-    family(&mut out, "dead_letters", "gauge", "Records that no retry could process.");
-    sample(&mut out, "dead_letters", "", gateway.store.dead_letters().await.unwrap_or_default());
-    family(
-        &mut out,
-        "consumer_lag_records",
-        "gauge",
-        "Records of a shard that a consumer has not processed.",
-    );
-    let (consumers, timers) = (gateway.readings)();
-    for reading in &consumers {
-        sample(&mut out, "consumer_lag_records", &shard(reading), (gateway.lag)(reading));
-    }
-    sources(&mut out, &consumers, &timers);
-    functions(&mut out, &gateway.functions.metrics());
-    family(&mut out, "uptime_seconds", "gauge", "Seconds since the start.");
-    sample(&mut out, "uptime_seconds", "", gateway.started.elapsed().as_secs());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out)
 }
 
 fn shard(reading: &stream::Reading) -> String {

@@ -3,18 +3,22 @@
 //! Requests are handed to the functions as they are; what a function answers is what the client gets. The gateway itself
 //! only limits sizes and times, and answers where no function does.
 
+mod accounts;
 mod capabilities;
 mod connections;
 mod functions;
 mod metrics;
 mod page;
+mod records;
 mod socket;
 
+pub use accounts::{Accounts, Project};
+pub use metrics::engine as engine_metrics;
 pub use page::Page;
 
-use crate::auth::{self, Auth};
 use crate::backends::embedded::hub::Hub;
-use crate::backends::embedded::store::Store;
+use crate::backends::gateways::{Node, Presence};
+use crate::backends::records::Records;
 use crate::engine::Counters;
 use axum::Router;
 use axum::extract::{Request, State};
@@ -23,13 +27,20 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
+use edge_fns::capability::Identity;
 use edge_host::sources::{routes, stream, timer};
 use edge_host::{EdgeHost, SystemBase};
+use futures_util::future::BoxFuture;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+/// How many records of its shard a consumer has not done with.
+pub type Lag = Arc<dyn Fn(stream::Reading) -> BoxFuture<'static, u64> + Send + Sync>;
 
 /// Everything the doors lead to.
 #[derive(Clone)]
@@ -37,15 +48,21 @@ pub struct Gateway {
     pub functions: EdgeHost,
     /// For functions that run elsewhere, where the exchange is to serve them.
     pub capabilities: Option<edge_host::Backends>,
-    pub auth: Auth,
+    pub identity: Arc<dyn Identity>,
+    pub accounts: Accounts,
+    /// What other parts of the exchange say to be let in to back ends and connections, besides administrators.
+    pub token: Option<Arc<str>>,
+    pub node: Node,
+    /// Where other processes push to this one's connections.
+    pub presence: Option<Arc<Presence>>,
     pub hub: Arc<Hub>,
-    pub store: Store,
+    pub records: Records,
     pub page: Arc<Page>,
     pub settings: Arc<Settings>,
-    pub counters: Arc<Counters>,
+    /// Of an engine in this process.
+    pub counters: Option<Arc<Counters>>,
     pub readings: Arc<dyn Fn() -> (Vec<stream::Reading>, Vec<timer::Reading>) + Send + Sync>,
-    /// Records that a consumer has not done with.
-    pub lag: Arc<dyn Fn(&stream::Reading) -> u64 + Send + Sync>,
+    pub lag: Lag,
     pub started: Instant,
     /// Turns true when the process stops: open connections are closed then.
     pub stop: watch::Receiver<bool>,
@@ -65,16 +82,16 @@ pub struct Settings {
 
 const OPENAPI: &str = include_str!("openapi.json");
 
-/// What the page may load: its own files, WebAssembly, nothing from elsewhere. The chart library sets styles on its
-/// elements, hence inline styles.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; \
-    style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self' ws: wss:; worker-src 'self'; \
-    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// What the page may load: its own files, WebAssembly, nothing from elsewhere. The one style by its hash is the sheet that the
+/// chart library writes for its logo. `web/static/index.html` says the same, for where other servers hand it out.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self' 'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='; img-src 'self' data: blob:; \
+    connect-src 'self'; manifest-src 'self'; worker-src 'self'; font-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 impl Gateway {
     pub fn router(self) -> Router {
-        let keys = get(auth::jwks).fallback(method_not_allowed);
-        let accounts = Router::new().route("/.well-known/jwks.json", keys).with_state(self.auth.clone());
+        let accounts = self.accounts.routes();
         // Which function answers is for the table to say; here only the paths are made known, each once.
         let mut functions = Router::new();
         let mut known = std::collections::BTreeSet::new();
@@ -84,7 +101,11 @@ impl Gateway {
         functions
             .route("/admin/totals", get(functions::totals).fallback(method_not_allowed))
             .route("/admin/verify", get(functions::verify).fallback(method_not_allowed))
+            .route("/admin/accounts", get(records::accounts).fallback(method_not_allowed))
+            .route("/admin/dead-letters", get(records::dead_letters).fallback(method_not_allowed))
+            .route("/fills", get(records::fills).fallback(method_not_allowed))
             .route("/ws", any(socket::connect))
+            .route("/@connections", any(capabilities::connections))
             .route("/@connections/{id}", any(connections::manage))
             .route("/capabilities", any(capabilities::answer))
             .route("/healthz", get(health).fallback(method_not_allowed))
@@ -93,7 +114,6 @@ impl Gateway {
             .route("/config.json", get(config).fallback(method_not_allowed))
             .fallback(page::serve)
             .with_state(self.clone())
-            .nest("/auth/v1", auth::routes(self.auth).fallback(not_found))
             .merge(accounts)
             .layer(middleware::from_fn(harden))
     }
@@ -113,7 +133,8 @@ impl Gateway {
                 tracing::debug!(%error, "a connection keeps its delay");
             }
         });
-        axum::serve(listener, self.router()).with_graceful_shutdown(stopped).await
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(stopped).await
     }
 }
 
@@ -137,9 +158,21 @@ pub(crate) async fn administrator(gateway: &Gateway, headers: &HeaderMap) -> Res
     let credentials = value.map(|value| ("authorization".to_string(), value.to_string()));
     let request = edge_host::Request { headers: credentials.into_iter().collect(), ..Default::default() };
     let base = SystemBase::default();
-    match edge_fns::auth::administrator(&base, &gateway.auth, &request).await {
+    match edge_fns::auth::administrator(&base, gateway.identity.as_ref(), &request).await {
         Ok(_) => Ok(()),
         Err(refused) => Err(Box::new(functions::response(refused.into()))),
+    }
+}
+
+/// Refuses everyone but administrators and the exchange's own parts.
+pub(crate) async fn insider(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Box<Response>> {
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    // Of digests the time to compare tells nothing.
+    let digest = |text: &str| <[u8; 32]>::from(Sha256::digest(text));
+    match (given, &gateway.token) {
+        (Some(given), Some(token)) if digest(given) == digest(token) => Ok(()),
+        _ => administrator(gateway, headers).await,
     }
 }
 

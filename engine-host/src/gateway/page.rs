@@ -96,6 +96,10 @@ fn answer(name: &str, file: &File, headers: &HeaderMap) -> Response {
     let mut response = (StatusCode::OK, body.clone()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(name)));
+    // The page's own policy is in it, for whichever host serves it; this much only a header can say.
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     // A name that holds its content's hash never changes; all others are asked for anew.
     let cache = if is_hashed(name) { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -133,6 +137,15 @@ fn media_type(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_other_site_frames_the_page_and_no_file_is_taken_for_another() {
+        let answer = answer("web.js", &File::default(), &HeaderMap::new());
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(header(header::CONTENT_SECURITY_POLICY), Some("frame-ancestors 'none'"));
+        assert_eq!(header(header::X_CONTENT_TYPE_OPTIONS), Some("nosniff"));
+        assert_eq!(header(header::CONTENT_TYPE), Some("text/javascript; charset=utf-8"));
+    }
 
     #[test]
     fn hashed_names_are_known() {

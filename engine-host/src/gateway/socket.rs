@@ -6,14 +6,13 @@ use crate::backends::embedded::hub::{Info, MAX_MESSAGE, Mailbox};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{Query, State};
+use axum::extract::{ConnectInfo, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE;
 use edge_host::sources::routes::SOCKET;
 use edge_host::{SocketEvent, SocketReply};
 use futures_util::SinkExt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep_until};
@@ -24,6 +23,7 @@ const LIFE: Duration = Duration::from_secs(2 * 3600);
 
 pub(super) async fn connect(
     State(gateway): State<Gateway>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -34,57 +34,108 @@ pub(super) async fn connect(
     let Ok(Query(query)) = query else {
         return refusal(StatusCode::BAD_REQUEST, "bad_field", "the query cannot be read");
     };
-    let Some(id) = new_id() else {
+    let Some(id) = gateway.node.connection() else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "no randomness for an id");
     };
+    if let Some(presence) = &gateway.presence
+        && let Err(error) = presence.tell().await
+    {
+        tracing::warn!(%error, "nobody could find the connection's gateway");
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "cannot connect now");
+    }
     let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
         Some((format!("header:{name}"), value.to_str().ok()?.to_string()))
     };
     let named = query.into_iter().map(|(name, value)| (format!("query:{name}"), value));
     let about = named.chain(headers.iter().filter_map(header)).collect();
-    let now = now();
-    // In the hub first: what the connect function's keys attract must find it.
-    let mailbox =
-        gateway.hub.open(&id, Info { connected_at: now, last_active_at: now, source: String::new() });
-    match gateway.functions.socket(SOCKET.connect, &id, SocketEvent::Opened(about)).await {
-        Ok(SocketReply { accept: true, body, .. }) => {
+    // In a task of its own: a client that hangs up does not break the function off, nor leave anything behind.
+    let agent = headers.get(axum::http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let info = info(peer, agent.unwrap_or_default());
+    let connecting = tokio::spawn(async move {
+        let mut opened = Opened::new(gateway, id, info);
+        let opening = opened.gateway.functions.socket(SOCKET.connect, &opened.id, SocketEvent::Opened(about));
+        let reply = opening.await;
+        opened.accepted = reply.as_ref().is_ok_and(|reply| reply.accept);
+        (opened, reply)
+    });
+    match connecting.await {
+        Ok((opened, Ok(SocketReply { accept: true, body, .. }))) => {
             if let Some(body) = body {
-                mailbox.put(body.into());
+                opened.mailbox.put(body.into());
             }
             // One byte over the limits is taken in and answered with the close code that says so.
             // Whoever is to post to this connection learns its name from the handshake.
-            let name = [("x-connection-id", id.clone())];
+            let name = [("x-connection-id", opened.id.clone())];
             let upgrade = upgrade
                 .protocols(["bearer"])
                 .max_frame_size(MAX_FRAME)
                 .max_message_size(MAX_MESSAGE)
-                .on_upgrade(move |socket| serve(gateway, id, mailbox, socket));
+                .on_upgrade(move |socket| serve(opened, socket));
             (name, upgrade).into_response()
         }
-        Ok(SocketReply { status, body, .. }) => {
-            gateway.hub.remove(&id);
+        Ok((_, Ok(SocketReply { status, body, .. }))) => {
             let status =
                 status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::FORBIDDEN);
             let json = [(axum::http::header::CONTENT_TYPE, "application/json")];
             (status, json, body.unwrap_or_default()).into_response()
         }
-        Err(error) => {
-            gateway.hub.remove(&id);
+        Ok((_, Err(error))) => {
             tracing::warn!(%error, "the connect function did not answer");
+            refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "cannot connect now")
+        }
+        Err(error) => {
+            tracing::error!(%error, "connecting broke off");
             refusal(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "cannot connect now")
         }
     }
 }
 
-async fn serve(gateway: Gateway, id: String, mailbox: Arc<Mailbox>, mut socket: WebSocket) {
-    let end = converse(&gateway, &id, &mailbox, &mut socket).await;
-    gateway.hub.remove(&id);
+fn info(peer: SocketAddr, user_agent: &str) -> Info {
+    let now = now();
+    // What a client says of itself may be as long as a header can be.
+    let user_agent = user_agent.chars().take(256).collect();
+    Info { connected_at: now, last_active_at: now, source: peer.ip().to_string(), user_agent }
+}
+
+/// A connection in the hub. However it ends, the hub forgets it, and the disconnect function hears of one that was accepted.
+struct Opened {
+    gateway: Gateway,
+    id: String,
+    mailbox: Arc<Mailbox>,
+    accepted: bool,
+}
+
+impl Opened {
+    /// In the hub first: what the connect function's keys attract must find it.
+    fn new(gateway: Gateway, id: String, info: Info) -> Opened {
+        let mailbox = gateway.hub.open(&id, info);
+        Opened { gateway, id, mailbox, accepted: false }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.gateway.hub.remove(&self.id);
+        // Without a runtime the process ends; stale connections are looked for after the next start.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if self.accepted {
+            runtime.spawn(disconnect(self.gateway.clone(), std::mem::take(&mut self.id)));
+        }
+    }
+}
+
+async fn disconnect(gateway: Gateway, id: String) {
+    if let Err(error) = gateway.functions.socket(SOCKET.disconnect, &id, SocketEvent::Closed).await {
+        tracing::warn!(%error, connection = id, "the disconnect function did not answer");
+    }
+}
+
+async fn serve(opened: Opened, mut socket: WebSocket) {
+    let end = converse(&opened.gateway, &opened.id, &opened.mailbox, &mut socket).await;
+    drop(opened);
     if let Some((code, reason)) = end {
         // The client may be gone already: then there is nobody to tell.
         let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
-    }
-    if let Err(error) = gateway.functions.socket(SOCKET.disconnect, &id, SocketEvent::Closed).await {
-        tracing::warn!(%error, connection = id, "the disconnect function did not answer");
     }
 }
 
@@ -143,13 +194,6 @@ async fn hear(gateway: &Gateway, id: &str, mailbox: &Mailbox, message: &[u8]) {
     if let Some(body) = body {
         mailbox.put(body.into());
     }
-}
-
-/// As API Gateway's ids: fifteen characters and an equals sign.
-fn new_id() -> Option<String> {
-    let mut bytes = [0; 11];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(BASE64_URL_SAFE.encode(bytes))
 }
 
 fn now() -> u64 {

@@ -16,8 +16,13 @@ fn entry(id: Id, version: u64, body: &str) -> Entry {
 }
 
 pub async fn suite(documents: &dyn Documents) {
-    conditions(documents).await;
+    single_writes(documents).await;
     all_or_none(documents).await;
+}
+
+/// Without transactions of several documents.
+pub async fn single_writes(documents: &dyn Documents) {
+    conditions(documents).await;
     races(documents).await;
     pages(documents).await;
 }

@@ -13,11 +13,11 @@ pub fn trade(symbol: &str, seq: i64, at: u64) -> Vec<Value> {
         Value::Instant(at),
         Value::Integer(150),
         Value::Integer(10),
-        text("BUY"),
         text("o1"),
         text("u1"),
         text("o2"),
         text("u2"),
+        text("BUY"),
     ]
 }
 
@@ -34,9 +34,14 @@ pub async fn suite(sql: &dyn Sql) {
 pub async fn trade_history(sql: &dyn Sql) {
     let rows = (1..=5).map(|n| trade("HIST", n, 2000 - (n as u64 % 2))).collect();
     assert_eq!(sql.execute("insert_trade", rows).await.unwrap(), 5);
-    let changed = vec![Value::Integer(-1); 11].into_iter().enumerate();
-    let changed =
-        changed.map(|(n, value)| if n == 0 { Value::Text("HIST-1".into()) } else { value }).collect();
+    // The same fill, with other prices and users.
+    let mut changed = trade("HIST", 1, 1999);
+    for value in &mut changed[4..] {
+        *value = match value {
+            Value::Integer(_) => Value::Integer(7),
+            _ => Value::Text("SELL".into()),
+        };
+    }
     assert_eq!(sql.execute("insert_trade", vec![changed]).await.unwrap(), 0);
     let numbers = async |symbol: &str, limit: i64| -> Vec<i64> {
         let rows =

@@ -69,6 +69,7 @@ impl World {
             log: self.log.clone(),
             snapshots: self.snapshots.clone(),
             cache: self.cache.clone(),
+            backup: self.cache.clone(),
             dead_letters: self.letters.clone(),
             flush_cache: Arc::new(move || flushed.flush()),
             now: Arc::new(move || clock.load(Ordering::Relaxed)),
@@ -180,7 +181,7 @@ fn order() -> impl Strategy<Value = Order> {
         1 => Just(r#""action":"TICK""#.to_string()),
         1 => Just(r#""action":"ADD""#.to_string()),
     ];
-    let pause = prop_oneof![3 => Just(0u64), 2 => 0..40_000u64];
+    let pause = prop_oneof![15 => Just(0u64), 10 => 0..40_000u64, 1 => 0..72_000_000u64];
     (0..SYMBOLS.len(), body, pause).prop_map(|(symbol, body, pause)| Order {
         symbol,
         body: format!(r#"{{"symbol":"{}",{body}}}"#, SYMBOLS[symbol]),
@@ -301,6 +302,9 @@ async fn check_market(
     assert_eq!(ticker, day.map_or(Reply::Nil, |day| text(ticker_message(symbol, day))));
     let ohlc = world.read(Command::Get(format!("ohlc:{symbol}"))).await;
     assert_eq!(ohlc, day.map_or(Reply::Nil, |day| text(ohlc_message(day))));
+    let before = output.days.iter().rev().find(|(of, _)| &**of == symbol);
+    let prev = world.read(Command::Get(format!("prev:{symbol}"))).await;
+    assert_eq!(prev, before.map_or(Reply::Nil, |(_, day)| text(ohlc_message(day))));
     let mut fields: Vec<(String, Value)> = market
         .candle()
         .map(|candle| {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn info() -> Info {
-    Info { connected_at: 1, last_active_at: 1, source: "test".into() }
+    Info { connected_at: 1, last_active_at: 1, source: "test".into(), user_agent: String::new() }
 }
 
 fn push(to: &[&str], body: &[u8]) -> Push {

@@ -3,12 +3,15 @@
 
 use crate::conformance::{blobs, cache, documents, host, sql, streams, wallet};
 use crate::support::{TestLog, TestSnapshots};
-use edge_fns::capability::Blobs;
+use edge_fns::capability::sql::Value;
+use edge_fns::capability::wallet::{Asset, Movement};
+use edge_fns::capability::{Blobs, Sql, Wallet};
 use edge_fns::testing::Memory;
 use engine_host::backends::embedded::blobs::EmbeddedBlobs;
 use engine_host::backends::embedded::cache::EmbeddedCache;
-use engine_host::backends::embedded::store::Store;
+use engine_host::backends::embedded::store::{FillPlace, Store};
 use engine_host::backends::embedded::streams::EmbeddedStreams;
+use engine_host::backends::records::{History, Ledger, Letters};
 use tempfile::tempdir;
 
 const ORDERS: &str = "supernoba-orders";
@@ -38,6 +41,70 @@ async fn the_store() {
     assert_eq!(store.dead_letters().await.unwrap(), 0);
     host::dead_letters(&store).await;
     assert_eq!(store.dead_letters().await.unwrap(), 2);
+    let letters = store.newest_dead_letters(1).await.unwrap();
+    assert_eq!(letters.len(), 1);
+    assert!(!letters[0].reason.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_on_record() {
+    let folder = tempdir().unwrap();
+    let store = Store::open(&folder.path().join("exchange.db")).unwrap();
+    // Three fills of u1 with u2 at two times, one of u1 with himself, one of others.
+    let own = |mut row: Vec<Value>, buyer: &str, seller: &str| {
+        (row[7], row[9]) = (Value::Text(buyer.into()), Value::Text(seller.into()));
+        row
+    };
+    let rows = vec![
+        own(sql::trade("AAA", 1, 1000), "u1", "u2"),
+        own(sql::trade("AAA", 2, 1000), "u2", "u1"),
+        own(sql::trade("BBB", 1, 1000), "u1", "u2"),
+        own(sql::trade("AAA", 3, 2000), "u1", "u1"),
+        own(sql::trade("AAA", 4, 2000), "u2", "u3"),
+    ];
+    assert_eq!(store.execute("insert_trade", rows).await.unwrap(), 5);
+    let expected =
+        [("AAA-3", "SELL"), ("AAA-3", "BUY"), ("AAA-2", "SELL"), ("BBB-1", "BUY"), ("AAA-1", "BUY")];
+    for limit in 1..=6 {
+        // Page by page, the fills are there once each, whatever the page holds.
+        let (mut seen, mut behind) = (Vec::new(), None);
+        loop {
+            let page = store.fills("u1", None, behind, limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            let (side, symbol) = (last.side.clone(), last.symbol.clone());
+            let place = FillPlace { t: last.t, seq: last.seq, side, symbol };
+            assert_eq!(FillPlace::decode(&place.encode()), Some(place.clone()));
+            behind = Some(place);
+            seen.extend(page);
+        }
+        let seen: Vec<_> = seen.iter().map(|fill| (fill.fill_id.as_str(), fill.side.as_str())).collect();
+        assert_eq!(seen, expected, "{limit} a page");
+    }
+    let of_symbol = store.fills("u1", Some("BBB"), None, 10).await.unwrap();
+    assert_eq!(of_symbol.len(), 1);
+    assert_eq!((of_symbol[0].order_id.as_str(), of_symbol[0].taker), ("o1", true));
+    assert_eq!(store.fills("nobody", None, None, 10).await.unwrap(), []);
+    for text in ["", "1-2-BUY", "1-2-buy-AAA", "x-2-BUY-AAA", "1-2-BUY-", "1-2-BUY-?"] {
+        assert_eq!(FillPlace::decode(text), None, "{text}");
+    }
+
+    for (id, user, asset) in
+        [("1", "ann", Asset::Cash), ("2", "anna", Asset::Stock("AAA".into())), ("3", "bob", Asset::Cash)]
+    {
+        let movement = Movement::Deposit { id: id.into(), user: user.into(), asset, amount: 5 };
+        store.post(vec![movement]).await.unwrap().remove(0).unwrap();
+    }
+    let users = async |containing: &str, behind: Option<(&str, &str)>| -> Vec<String> {
+        let behind = behind.map(|(user, asset)| (user.to_owned(), asset.to_owned()));
+        let found = store.accounts(containing, behind, 10).await.unwrap();
+        found
+            .into_iter()
+            .map(|account| format!("{} {} {}", account.user_id, account.asset, account.available))
+            .collect()
+    };
+    assert_eq!(users("", None).await, ["ann CASH 5", "anna AAA 5", "bob CASH 5"]);
+    assert_eq!(users("nn", Some(("ann", "CASH"))).await, ["anna AAA 5"]);
+    assert_eq!(users("%", None).await, [""; 0]);
 }
 
 #[tokio::test]

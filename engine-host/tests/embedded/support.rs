@@ -135,6 +135,11 @@ impl Snapshots for TestSnapshots {
         self.snapshots.lock().unwrap().insert(key.into(), bytes);
         Ok(())
     }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.snapshots.lock().unwrap().remove(key);
+        Ok(())
+    }
 }
 
 /// Connections that write down what they are sent.

@@ -27,7 +27,9 @@ pub struct Hub {
 pub struct Info {
     pub connected_at: Millis,
     pub last_active_at: Millis,
+    /// The address it comes from, as far as this machine sees it.
     pub source: String,
+    pub user_agent: String,
 }
 
 pub struct Mailbox {
@@ -185,7 +187,10 @@ mod tests {
 
     fn hub() -> (Hub, Arc<Mailbox>) {
         let hub = Hub::default();
-        let mailbox = hub.open("c1", Info { connected_at: 1, last_active_at: 1, source: "test".into() });
+        let mailbox = hub.open(
+            "c1",
+            Info { connected_at: 1, last_active_at: 1, source: "test".into(), user_agent: String::new() },
+        );
         (hub, mailbox)
     }
 

@@ -207,6 +207,10 @@ impl Snapshots for EmbeddedStreams {
         });
         written.await.map_err(|error| Error::Internal(error.to_string()))?.map_err(broken)
     }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.blobs.remove(key).map_err(broken)
+    }
 }
 
 #[derive(Clone, Copy)]

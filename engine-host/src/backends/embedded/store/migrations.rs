@@ -5,7 +5,7 @@ use edge_fns::capability::{Error, Result};
 use rusqlite::Connection;
 
 /// Each step runs once, in its own transaction. Steps are only ever added.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = ["
     CREATE TABLE documents (
         tbl TEXT NOT NULL, part TEXT NOT NULL, sort TEXT NOT NULL,
         version INTEGER NOT NULL, body BLOB NOT NULL,
@@ -47,6 +47,10 @@ const STEPS: [&str; 1] = ["
         arrived INTEGER NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL,
         PRIMARY KEY (consumer, stream, shard, sequence)
     ) WITHOUT ROWID;
+", "
+    -- A user's own fills, newest first.
+    CREATE INDEX trade_history_of_buyer ON trade_history (buyer_user, executed_at, seq, symbol);
+    CREATE INDEX trade_history_of_seller ON trade_history (seller_user, executed_at, seq, symbol);
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {

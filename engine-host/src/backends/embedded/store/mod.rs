@@ -7,10 +7,11 @@
 
 mod documents;
 mod migrations;
+mod records;
 mod sql;
 mod wallet;
 
-pub use wallet::Total;
+pub use crate::backends::records::{Account, DeadLetter, Fill, FillPlace, Total};
 
 use crate::backends::{DeadLetters, Record};
 use async_trait::async_trait;

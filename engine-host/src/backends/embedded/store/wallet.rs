@@ -5,6 +5,7 @@
 //! journal keeps every movement's legs, so that the balances can be recomputed at any time: [`Store::verify`].
 
 use super::{Store, broken};
+use crate::backends::records::Total;
 use async_trait::async_trait;
 use edge_fns::capability::wallet::{Amount, Asset, Balance, Movement, Party, Posted};
 use edge_fns::capability::{Error, Result, Wallet};
@@ -12,16 +13,6 @@ use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 
 const CASH: &str = "CASH";
-
-/// Sums of one asset over all users. `available + locked` is `deposited`, always.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Total {
-    pub asset: String,
-    pub available: i64,
-    pub locked: i64,
-    /// What came from outside less what went there.
-    pub deposited: i64,
-}
 
 /// What a movement does, before anything is written.
 #[derive(Default)]

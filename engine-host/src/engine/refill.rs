@@ -1,0 +1,84 @@
+//! A cache that has lost what it held is filled again from the engine's state.
+//!
+//! Now and then the cache is asked for the depth of some of the shard's markets, in turn. Where one is missing, all are asked for,
+//! and what is missing is written anew: depth, ticker, the day, the open candle, and the candles that closed last.
+
+use edge_fns::capability::cache::{Command, Reply};
+use edge_fns::capability::{Cache, Error, Result};
+use engine_core::candle::Candle;
+use engine_core::shard::{Output, Shard};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Markets asked for at a look, and in one call where all are.
+const SOME: usize = 50;
+const AT_ONCE: usize = 500;
+/// Closed candles remembered of each market: more than are waiting for their backup, which comes every ten minutes.
+const CANDLES: usize = 30;
+
+pub(super) struct Refill {
+    looked: Instant,
+    /// The market that the next look begins with.
+    next: usize,
+    closed: BTreeMap<Arc<str>, VecDeque<(u64, Candle)>>,
+}
+
+impl Refill {
+    pub fn new() -> Refill {
+        Refill { looked: Instant::now(), next: 0, closed: BTreeMap::new() }
+    }
+
+    /// Remembers the candles that closed.
+    pub fn remember(&mut self, output: &Output) {
+        for (symbol, sequence, candle) in &output.closed {
+            let closed = self.closed.entry(symbol.clone()).or_default();
+            if closed.back().is_none_or(|(last, _)| last < sequence) {
+                closed.push_back((*sequence, *candle));
+            }
+            if closed.len() > CANDLES {
+                closed.pop_front();
+            }
+        }
+    }
+
+    /// What the cache has lost, as an output to be written; none where it is not time to look, or nothing is missing.
+    pub async fn look(&mut self, cache: &dyn Cache, shard: &Shard) -> Result<Option<Output>> {
+        if self.looked.elapsed() < LOOK_EVERY {
+            return Ok(None);
+        }
+        self.looked = Instant::now();
+        let symbols: Vec<&Arc<str>> = shard.markets().map(|(symbol, _)| symbol).collect();
+        if symbols.is_empty() {
+            return Ok(None);
+        }
+        let first = self.next % symbols.len();
+        let some: Vec<&Arc<str>> =
+            symbols.iter().cycle().skip(first).take(SOME.min(symbols.len())).copied().collect();
+        self.next = first + some.len();
+        if missing(cache, &some).await?.is_empty() {
+            return Ok(None);
+        }
+        let mut output = Output::default();
+        for part in symbols.chunks(AT_ONCE) {
+            output.touched.extend(missing(cache, part).await?);
+        }
+        for symbol in &output.touched {
+            let closed = self.closed.get(symbol).into_iter().flatten();
+            output.closed.extend(closed.map(|(sequence, candle)| (symbol.clone(), *sequence, *candle)));
+        }
+        Ok(Some(output))
+    }
+}
+
+async fn missing(cache: &dyn Cache, symbols: &[&Arc<str>]) -> Result<Vec<Arc<str>>> {
+    let lookup = Command::Mget(symbols.iter().map(|symbol| format!("depth:{symbol}")).collect());
+    match cache.run(vec![lookup]).await?.into_iter().next().transpose()? {
+        Some(Reply::Values(found)) => {
+            let lost = symbols.iter().zip(found).filter(|(_, found)| found.is_none());
+            Ok(lost.map(|(symbol, _)| Arc::clone(symbol)).collect())
+        }
+        other => Err(Error::Internal(format!("depths were asked for, {other:?} came"))),
+    }
+}
