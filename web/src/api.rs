@@ -2,21 +2,24 @@
 
 use crate::auth;
 use crate::i18n::{Lang, auth_text, code_text};
-use crate::logic::message::{AssetsAnswer, Balance, ChartAnswer, Config, Depth, SymbolName, SymbolsAnswer};
-use crate::logic::order::{Order, OrdersAnswer};
+use crate::logic::fill_rows::FillRow;
+use crate::logic::json::Json;
+use crate::logic::message::{Balance, Config, Depth, read_candles, read_symbols};
+use crate::logic::order::{Order, Page};
 use crate::logic::session::Session;
 use crate::logic::ticket::Request;
-use crate::ports::browser;
 use crate::ports::http::{self, Answer, Method};
 use crate::stores::Account;
 use engine_core::candle::{Candle, Interval};
 use leptos::prelude::*;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 /// The most candles and orders that one answer holds.
 pub const CHART_LIMIT: usize = 1000;
 const ORDERS_LIMIT: usize = 100;
+pub const ORDERS_MOST: usize = 500;
+/// Fills of a page as they are shown, and of the longest.
+pub const FILLS_PAGE: usize = 100;
+pub const FILLS_MOST: usize = 500;
 
 /// A call that was refused, or not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,48 +46,26 @@ impl Failure {
 
     /// Reads a refusal in the API's form or in that of the auth calls.
     fn read(answer: &Answer) -> Failure {
-        let read: Refusal = serde_json::from_str(&answer.body).unwrap_or_default();
-        let (code, message) = match read.error {
-            Some(error) => (Some(error.code), error.message),
-            None => (read.error_code, read.msg),
+        let json = Json::parse(&answer.body).unwrap_or(Json::Null);
+        let (code, message) = match json.get("error").filter(|error| error.str("code").is_some()) {
+            Some(error) => (error.text("code"), error.text("message")),
+            None => (json.text("error_code"), json.text("msg")),
         };
         let code = code.unwrap_or_else(|| if answer.status >= 500 { "unavailable" } else { "http" }.into());
-        Failure { status: answer.status, code, message }
+        Failure { status: answer.status, code, message: message.unwrap_or_default() }
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    error: Option<RefusalBody>,
-    error_code: Option<String>,
-    msg: String,
-}
-
-#[derive(Deserialize)]
-struct RefusalBody {
-    code: String,
-    #[serde(default)]
-    message: String,
-}
-
-/// The answer to a placed order: the new order's id, or the whole order if it was there.
-#[derive(Deserialize)]
-pub struct Placed {
-    pub order_id: String,
-}
-
 pub async fn config() -> Result<Config, Failure> {
-    read(&open_call(Method::Get, "/config.json", None).await?)
+    read(&open_call(Method::Get, "/config.json", None).await?, Config::read)
 }
 
-pub async fn symbols() -> Result<Vec<SymbolName>, Failure> {
-    let answer: SymbolsAnswer = read(&open_call(Method::Get, "/admin", None).await?)?;
-    Ok(answer.symbols)
+pub async fn symbols() -> Result<Vec<String>, Failure> {
+    read(&open_call(Method::Get, "/admin", None).await?, read_symbols)
 }
 
 pub async fn depth(symbol: &str) -> Result<Depth, Failure> {
-    read(&open_call(Method::Get, &format!("/depth?symbol={symbol}"), None).await?)
+    read(&open_call(Method::Get, &format!("/depth?symbol={symbol}"), None).await?, Depth::read)
 }
 
 /// Candles, ascending; those before `before` if it is given.
@@ -93,40 +74,86 @@ pub async fn chart(symbol: &str, interval: Interval, before: Option<u64>) -> Res
     if let Some(before) = before {
         path.push_str(&format!("&before={before}"));
     }
-    let answer: ChartAnswer = read(&open_call(Method::Get, &path, None).await?)?;
-    Ok(answer.candles())
+    read(&open_call(Method::Get, &path, None).await?, read_candles)
 }
 
 pub async fn assets(account: Account) -> Result<Vec<Balance>, Failure> {
-    let answer: AssetsAnswer = read(&call(account, Method::Get, "/assets", None).await?)?;
-    Ok(answer.assets)
+    read(&call(account, Method::Get, "/assets", None).await?, |json| json.all("assets", Balance::read))
 }
 
-pub async fn orders(account: Account, status: &str, cursor: Option<&str>) -> Result<OrdersAnswer, Failure> {
-    let mut path = format!("/orders?status={status}&limit={ORDERS_LIMIT}");
-    if let Some(cursor) = cursor {
-        path.push_str("&cursor=");
-        path.push_str(&String::from(js_sys::encode_uri_component(cursor)));
-    }
-    read(&call(account, Method::Get, &path, None).await?)
+pub async fn orders(account: Account, status: &str, cursor: Option<&str>) -> Result<Page<Order>, Failure> {
+    orders_page(account, status, cursor, ORDERS_LIMIT).await
+}
+
+pub async fn orders_page(
+    account: Account,
+    status: &str,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<Order>, Failure> {
+    let path = paged(format!("/orders?status={status}&limit={limit}"), cursor);
+    read(&call(account, Method::Get, &path, None).await?, |json| Page::read(json, "orders", Order::read))
+}
+
+/// The user's fills, newest first, of all symbols or of one.
+pub async fn fills(
+    account: Account,
+    symbol: Option<&str>,
+    cursor: Option<&str>,
+    limit: usize,
+) -> Result<Page<FillRow>, Failure> {
+    let of_symbol = symbol.map(|symbol| format!("&symbol={symbol}")).unwrap_or_default();
+    let path = paged(format!("/fills?limit={limit}{of_symbol}"), cursor);
+    read(&call(account, Method::Get, &path, None).await?, |json| Page::read(json, "fills", FillRow::read))
 }
 
 pub async fn order(account: Account, id: &str) -> Result<Order, Failure> {
-    read(&call(account, Method::Get, &format!("/orders/{id}"), None).await?)
+    read(&call(account, Method::Get, &format!("/orders/{id}"), None).await?, Order::read)
 }
 
-pub async fn place(account: Account, request: &Request) -> Result<Placed, Failure> {
-    let body = request.body(&browser::fresh_id());
-    read(&call(account, Method::Post, "/orders", Some(&body)).await?)
+/// Places an order under a name, and answers its id: placed again under the same name it is the same order.
+pub async fn place(account: Account, request: &Request, name: &str) -> Result<String, Failure> {
+    let body = request.body(name);
+    read(&call(account, Method::Post, "/orders", Some(&body)).await?, |json| json.text("order_id"))
 }
 
 pub async fn cancel(account: Account, id: &str) -> Result<(), Failure> {
     call(account, Method::Delete, &format!("/orders/{id}"), None).await.map(drop)
 }
 
-/// Asks for another price of an open order.
-pub async fn replace(account: Account, id: &str, price: u64) -> Result<(), Failure> {
-    let body = format!(r#"{{"price":{price}}}"#);
+/// Cancels a page of the user's open orders; answers how many could not be cancelled, and where the next page begins.
+pub async fn cancel_all(
+    account: Account,
+    symbol: Option<&str>,
+    cursor: Option<&str>,
+) -> Result<(usize, Option<String>), Failure> {
+    let path = match symbol {
+        Some(symbol) => format!("/orders?symbol={symbol}"),
+        None => "/orders".into(),
+    };
+    let answer = call(account, Method::Delete, &paged(path, cursor), None).await?;
+    read(&answer, |json| Some((json.list("failed").map_or(0, <[_]>::len), json.text("cursor"))))
+}
+
+/// An address with the place where a page begins.
+pub fn paged(mut path: String, cursor: Option<&str>) -> String {
+    if let Some(cursor) = cursor {
+        path.push_str(if path.contains('?') { "&cursor=" } else { "?cursor=" });
+        path.push_str(&String::from(js_sys::encode_uri_component(cursor)));
+    }
+    path
+}
+
+/// Asks for another price or open quantity of an open order.
+pub async fn amend(
+    account: Account,
+    id: &str,
+    price: Option<u64>,
+    quantity: Option<u64>,
+) -> Result<(), Failure> {
+    let fields =
+        [price.map(|price| format!(r#""price":{price}"#)), quantity.map(|q| format!(r#""quantity":{q}"#))];
+    let body = format!("{{{}}}", fields.into_iter().flatten().collect::<Vec<_>>().join(","));
     call(account, Method::Patch, &format!("/orders/{id}"), Some(&body)).await.map(drop)
 }
 
@@ -136,7 +163,12 @@ pub async fn open_call(method: Method, path: &str, body: Option<&str>) -> Result
 }
 
 /// A call in the user's name.
-async fn call(account: Account, method: Method, path: &str, body: Option<&str>) -> Result<Answer, Failure> {
+pub async fn call(
+    account: Account,
+    method: Method,
+    path: &str,
+    body: Option<&str>,
+) -> Result<Answer, Failure> {
     let asked_as = account.session.get_untracked();
     let first = call_once(account, method, path, body).await;
     match &first {
@@ -178,16 +210,18 @@ async fn call_once(
     checked(http::send(method, &path, token, body).await)
 }
 
-fn checked(answer: Result<Answer, http::NoAnswer>) -> Result<Answer, Failure> {
+/// An answer, or the refusal that it is.
+pub fn checked(answer: Result<Answer, http::NoAnswer>) -> Result<Answer, Failure> {
     let answer = answer.map_err(|_| Failure::network())?;
     if (200..300).contains(&answer.status) { Ok(answer) } else { Err(Failure::read(&answer)) }
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Failure> {
-    serde_json::from_str(&answer.body).map_err(|error| Failure {
+/// What an answer says; one that cannot be read is a failure too.
+pub fn read<T>(answer: &Answer, read: impl FnOnce(&Json<'_>) -> Option<T>) -> Result<T, Failure> {
+    Json::parse(&answer.body).and_then(|json| read(&json)).ok_or_else(|| Failure {
         status: answer.status,
         code: "bad_answer".into(),
-        message: error.to_string(),
+        message: String::new(),
     })
 }
 
@@ -212,6 +246,8 @@ mod tests {
         let new = failure(418, r#"{"error":{"code":"teapot","message":"short and stout"}}"#);
         assert_eq!(new.text(Lang::Ko), "short and stout");
         assert_eq!(failure(502, "<html>").code, "unavailable");
-        assert_eq!(failure(404, "").text(Lang::En), "http (404)");
+        let empty = failure(404, "");
+        assert_eq!((empty.code.as_str(), empty.status), ("http", 404));
+        assert_eq!(empty.text(Lang::En), "The server's answer was not understood");
     }
 }

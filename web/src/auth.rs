@@ -3,13 +3,13 @@
 
 use crate::api::{self, Failure};
 use crate::i18n::Text;
-use crate::logic::session::{AuthAnswer, Session, Tokens};
+use crate::logic::json::{Json, quoted};
+use crate::logic::session::{Session, Tokens};
 use crate::ports::http::{self, Method};
 use crate::ports::{browser, lock};
 use crate::stores::{Account, App, Mood};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,21 +26,12 @@ thread_local! {
     static REFRESHING: RefCell<Option<js_sys::Promise>> = const { RefCell::new(None) };
 }
 
-#[derive(Serialize)]
-struct Credentials<'a> {
-    email: &'a str,
-    password: &'a str,
-}
-
-#[derive(Serialize)]
-struct RefreshToken<'a> {
-    refresh_token: &'a str,
-}
-
 /// Logs in, or signs up if the account is `new`.
 pub async fn log_in(account: Account, email: &str, password: &str, new: bool) -> Result<(), Failure> {
     let path = if new { "/auth/v1/signup" } else { "/auth/v1/token?grant_type=password" };
-    let tokens = fetch_tokens(path, &Credentials { email, password }).await?;
+    let tokens =
+        fetch_tokens(path, &format!(r#"{{"email":{},"password":{}}}"#, quoted(email), quoted(password)))
+            .await?;
     account.set_session(Some(Session::Account(tokens)));
     Ok(())
 }
@@ -79,12 +70,8 @@ async fn refresh_alone(account: Account) -> bool {
     if adopt_newer(account, &ours) {
         return true;
     }
-    match fetch_tokens(
-        "/auth/v1/token?grant_type=refresh_token",
-        &RefreshToken { refresh_token: &ours.refresh },
-    )
-    .await
-    {
+    let body = format!(r#"{{"refresh_token":{}}}"#, quoted(&ours.refresh));
+    match fetch_tokens("/auth/v1/token?grant_type=refresh_token", &body).await {
         Ok(tokens) => {
             account.set_session(Some(Session::Account(tokens)));
             true
@@ -116,12 +103,10 @@ fn adopt_newer(account: Account, ours: &Tokens) -> bool {
     }
 }
 
-async fn fetch_tokens(path: &str, body: &impl Serialize) -> Result<Tokens, Failure> {
-    // Strings cannot fail to serialise.
-    let body = serde_json::to_string(body).unwrap_or_default();
-    let answer = api::open_call(Method::Post, path, Some(&body)).await?;
-    let answer: AuthAnswer = serde_json::from_str(&answer.body).map_err(|_| Failure::network())?;
-    Ok(answer.tokens(browser::now_ms()))
+async fn fetch_tokens(path: &str, body: &str) -> Result<Tokens, Failure> {
+    let answer = api::open_call(Method::Post, path, Some(body)).await?;
+    let tokens = Json::parse(&answer.body).and_then(|json| Tokens::read(&json, browser::now_ms()));
+    tokens.ok_or_else(Failure::network)
 }
 
 /// A token to connect with, refreshed if it has ended.

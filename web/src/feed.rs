@@ -1,5 +1,5 @@
 //! The live feed: one WebSocket that is kept alive. It subscribes when it opens, asks whether the server is there every
-//! half minute, and comes back by itself with growing waits, at once when the browser is online or in front again.
+//! ten seconds, and comes back by itself with growing waits, at once when the browser is online or in front again.
 
 use crate::auth;
 use crate::logic::backoff::wait_ms;
@@ -15,10 +15,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-const PING_EVERY: Duration = Duration::from_secs(30);
+/// Pings tell whether the server is there, and how far away it is.
+const PING_EVERY: Duration = Duration::from_secs(10);
 const PING: &str = r#"{"action":"ping"}"#;
-/// A server that has said nothing for this long, pings and all, is gone.
-const SILENCE_MS: u64 = 45_000;
+/// What the page shows may be old if the server has said nothing for this long, pings and all; it is gone after longer.
+const STALE_MS: u64 = 15_000;
+const SILENCE_MS: u64 = 35_000;
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub struct Feed(Rc<Inner>);
@@ -31,6 +34,8 @@ struct Inner {
     /// Counts connections: what an earlier one still says is not heard.
     number: Cell<u32>,
     heard_at: Cell<u64>,
+    /// When the ping was sent that is not answered yet.
+    pinged_at: Cell<Option<f64>>,
 }
 
 impl Feed {
@@ -43,6 +48,7 @@ impl Feed {
             failures: Cell::new(0),
             number: Cell::new(0),
             heard_at: Cell::new(0),
+            pinged_at: Cell::new(None),
         }));
         feed.watch();
         feed
@@ -106,7 +112,9 @@ impl Feed {
         match event {
             Event::Opened => {
                 self.0.app.market.feed.set(FeedState::Live);
+                self.0.app.market.stale.set(false);
                 self.subscribe();
+                self.ping();
                 trading::reload(self.0.app);
             }
             Event::Text(text) => {
@@ -114,6 +122,13 @@ impl Feed {
                 self.0.failures.set(0);
                 match parse(&text) {
                     Some(Message::Order(order)) => trading::on_order(self.0.app, &order),
+                    Some(Message::Fill(fill)) => self.0.app.account.told(fill),
+                    Some(Message::Pong) => {
+                        if let Some(sent) = self.0.pinged_at.take() {
+                            let took = (browser::monotonic_ms() - sent).max(0.0);
+                            self.0.app.market.latency.set(Some(took as u32));
+                        }
+                    }
                     Some(message) => self.0.app.market.receive(message),
                     None => {}
                 }
@@ -125,6 +140,8 @@ impl Feed {
     /// The connection is gone: it is tried again after a while.
     fn lost(&self) {
         self.0.socket.take();
+        self.0.pinged_at.take();
+        self.0.app.market.latency.set(None);
         self.0.app.market.feed.set(FeedState::Offline);
         let failures = self.0.failures.get();
         self.0.failures.set(failures.saturating_add(1));
@@ -136,6 +153,11 @@ impl Feed {
         let wait = Duration::from_millis(wait_ms(failures, js_sys::Math::random()).into());
         let feed = self.clone();
         self.0.retry.replace(set_timeout_with_handle(move || feed.connect(), wait).ok());
+    }
+
+    fn ping(&self) {
+        self.0.pinged_at.set(Some(browser::monotonic_ms()));
+        self.send(PING);
     }
 
     fn send(&self, text: &str) {
@@ -159,16 +181,26 @@ impl Feed {
         let feed = self.clone();
         set_interval(
             move || {
-                if !feed.is_live() {
-                    return;
-                }
-                if browser::now_ms().saturating_sub(feed.0.heard_at.get()) > SILENCE_MS {
-                    feed.lost();
-                } else {
-                    feed.send(PING);
+                if feed.is_live() {
+                    feed.ping();
                 }
             },
             PING_EVERY,
+        );
+        let feed = self.clone();
+        set_interval(
+            move || {
+                if !feed.is_live() {
+                    return;
+                }
+                let silence = browser::now_ms().saturating_sub(feed.0.heard_at.get());
+                if silence > SILENCE_MS {
+                    feed.lost();
+                } else if feed.0.app.market.stale.get_untracked() != (silence > STALE_MS) {
+                    feed.0.app.market.stale.set(silence > STALE_MS);
+                }
+            },
+            WATCH_EVERY,
         );
         for event in ["online", "visibilitychange"] {
             let feed = self.clone();

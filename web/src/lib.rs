@@ -2,6 +2,8 @@
 //!
 //! - `logic`: plain data and functions, tested without a browser · `i18n`: Korean and English
 //! - `ports`: the browser's clock, HTTP, sockets and storage · `stores`: state as signals
+//! - `sandbox_page`: the exchange in this very tab, over `web/sandbox` in a worker; a part that is loaded when it is opened
+//! - `tools`: administration and the test console, parts of their own
 //! - `api`, `auth`, `feed`, `trading`: what the page does · `views`: what it looks like
 //!
 //! Market data goes one way: `feed` reads a message, `stores::Market` conflates it and writes signals once per animation
@@ -13,7 +15,9 @@ mod feed;
 mod i18n;
 mod logic;
 mod ports;
+mod sandbox_page;
 mod stores;
+mod tools;
 mod trading;
 mod views;
 

@@ -3,8 +3,12 @@
 use crate::api::{self, Failure};
 use crate::i18n::{Lang, Text, reason_text};
 use crate::logic::amount::group;
+use crate::logic::backoff::wait_ms;
 use crate::logic::message::OrderMessage;
+use crate::logic::moves::Moves;
 use crate::logic::order::{Kind, News, Order, Side, Status};
+use crate::logic::outbox::{ATTEMPTS, is_unanswered};
+use crate::logic::session::Session;
 use crate::logic::ticket::Request;
 use crate::ports::browser;
 use crate::stores::{App, Mood};
@@ -29,6 +33,7 @@ pub fn reload(app: App) {
     load_list(app);
     load_symbol(app);
     load_account(app);
+    app.account.missed.update(|count| *count += 1);
 }
 
 /// The list of symbols; where it cannot be had, the one that is there stays.
@@ -46,18 +51,23 @@ pub fn load_symbol(app: App) {
     if symbol.is_empty() {
         return;
     }
-    let of_book = symbol.clone();
-    spawn_local(async move {
-        if let Ok(depth) = api::depth(&of_book).await {
-            app.market.load_depth(&depth);
-        }
-    });
+    load_book(app);
     spawn_local(async move {
         if let Err(failure) = load_minutes(app, &symbol).await {
             told_load(app, "chart", Text::LoadFailed, &failure);
         }
     });
     load_history(app);
+}
+
+/// The shown symbol's book: at first, and when the feed has left a gap in it.
+pub fn load_book(app: App) {
+    let symbol = app.market.symbol.get_untracked();
+    spawn_local(async move {
+        if let Ok(depth) = api::depth(&symbol).await {
+            app.market.load_depth(&depth);
+        }
+    });
 }
 
 /// Minutes back to the start of the day, so that every running candle can be folded from them.
@@ -87,6 +97,10 @@ pub fn load_history(app: App) {
     if symbol.is_empty() || interval == Interval::M1 {
         return;
     }
+    if app.venue().is_some() {
+        // All minutes are here: the others are folded from them.
+        return app.market.load_history(interval, Vec::new(), true);
+    }
     spawn_local(async move {
         match api::chart(&symbol, interval, None).await {
             Ok(history) if app.market.symbol.with_untracked(|chosen| *chosen == symbol) => {
@@ -102,7 +116,7 @@ pub fn load_history(app: App) {
 /// Candles from before those that the chart shows: one page, and one at a time.
 pub fn load_older(app: App) {
     let Some(before) = app.market.older_than() else { return };
-    if app.market.loading_older.get_untracked() {
+    if app.market.loading_older.get_untracked() || app.venue().is_some() {
         return;
     }
     app.market.loading_older.set(true);
@@ -144,11 +158,13 @@ async fn load_orders(app: App, user: Option<&str>) -> Result<(), Failure> {
         })
     };
     let asked_at = browser::now_ms();
+    // Their answers may have been missed: the rows that come now are where they stand.
+    let moving = app.account.moves.with_untracked(Moves::ids);
     let mut open = Vec::new();
     let mut cursor = None;
     for _ in 0..OPEN_PAGES {
         let page = api::orders(app.account, "open", cursor.as_deref()).await?;
-        open.extend(page.orders);
+        open.extend(page.rows);
         cursor = page.cursor;
         if cursor.is_none() {
             break;
@@ -158,18 +174,24 @@ async fn load_orders(app: App, user: Option<&str>) -> Result<(), Failure> {
     if !is_same() {
         return Ok(());
     }
-    let seen: Vec<String> = open.iter().chain(&all.orders).map(|order| order.id.clone()).collect();
+    let seen: Vec<String> = open.iter().chain(&all.rows).map(|order| order.id.clone()).collect();
     app.account.rows(open);
-    app.account.rows(all.orders);
+    app.account.rows(all.rows);
     app.account.cursor.set(all.cursor);
+    if !moving.is_empty() {
+        app.account.moves.update(|moves| moving.iter().for_each(|id| moves.end(id)));
+    }
     // What the page believes to be open but the server did not list has ended meanwhile.
+    let mut failed = Ok(());
     for id in app.account.open_before(asked_at).into_iter().filter(|id| !seen.contains(id)) {
-        let row = api::order(app.account, &id).await?;
-        if is_same() {
-            app.account.rows(vec![row]);
+        // One that cannot be had, as after a restored backup, keeps no other from being mended.
+        match api::order(app.account, &id).await {
+            Ok(row) if is_same() => app.account.rows(vec![row]),
+            Ok(_) => return Ok(()),
+            Err(failure) => failed = Err(failure),
         }
     }
-    Ok(())
+    failed
 }
 
 /// The next page of the history.
@@ -178,7 +200,7 @@ pub fn load_more(app: App) {
     spawn_local(async move {
         match api::orders(app.account, "all", Some(&cursor)).await {
             Ok(page) => {
-                app.account.rows(page.orders);
+                app.account.rows(page.rows);
                 app.account.cursor.set(page.cursor);
             }
             Err(failure) => told_load(app, "orders", Text::History, &failure),
@@ -219,17 +241,51 @@ fn load_balances_soon(app: App) {
     }
 }
 
-/// Sends a checked order.
+/// Sends a checked order. Where no answer comes it is sent again, under the same name: the server knows it then. If there
+/// is still none, the name is kept for the user's own next attempt.
 pub fn place(app: App, request: Request) {
+    if let Some(venue) = app.venue() {
+        return venue.place(app, request);
+    }
     app.form.sending.set(true);
+    let user = app.account.session.with_untracked(|session| session.as_ref().map(|s| s.user_id().to_owned()));
+    let is_same = move || {
+        app.account.session.with_untracked(|now| now.as_ref().map(Session::user_id) == user.as_deref())
+    };
     spawn_local(async move {
-        let outcome = api::place(app.account, &request).await;
+        let name = app.account.name_order(&request, browser::fresh_id());
+        let mut attempt = 0;
+        let outcome = loop {
+            let outcome = api::place(app.account, &request, &name).await;
+            attempt += 1;
+            if !matches!(&outcome, Err(failure) if is_unanswered(failure.status)) {
+                app.account.settle_order(&name);
+            }
+            // Never in another user's name. That the order is there may have been told in another way meanwhile.
+            if !app.account.is_order_open(&name) || attempt >= ATTEMPTS || !is_same() {
+                break outcome;
+            }
+            let wait = wait_ms(attempt, js_sys::Math::random());
+            browser::sleep(Duration::from_millis(wait.into())).await;
+            if !app.account.is_order_open(&name) {
+                break outcome;
+            }
+        };
         app.form.sending.set(false);
         match outcome {
             Ok(placed) => {
                 app.form.quantity.set(String::new());
-                app.account.rows(vec![pending(&request, placed.order_id)]);
+                app.account.rows(vec![pending(&request, placed)]);
                 load_balances_soon(app);
+            }
+            Err(failure) if is_unanswered(failure.status) && !app.account.is_order_open(&name) => {
+                app.form.quantity.set(String::new());
+            }
+            Err(failure) if is_unanswered(failure.status) => {
+                let lang = app.ui.lang.get_untracked();
+                let detail = format!("{} · {}", failure.text(lang), Text::OrderUnknownHint.of(lang));
+                app.ui.toast("order", Mood::Bad, Text::OrderUnknown.of(lang), detail);
+                load_account(app);
             }
             Err(failure) => told(app, "order", Text::OrderRefused, &failure),
         }
@@ -250,6 +306,10 @@ fn pending(request: &Request, id: String) -> Order {
         filled: 0,
         remaining: request.quantity,
         cost: 0,
+        stop: request.stop,
+        display: request.display,
+        post_only: request.post_only,
+        client_order_id: None,
         status: Status::Pending,
         reason: None,
         sequence: 0,
@@ -259,6 +319,9 @@ fn pending(request: &Request, id: String) -> Order {
 }
 
 pub fn cancel(app: App, id: String) {
+    if let Some(venue) = app.venue() {
+        return venue.cancel(app, &id);
+    }
     spawn_local(async move {
         if let Err(failure) = api::cancel(app.account, &id).await {
             told(app, &id, Text::CancelRefused, &failure);
@@ -270,11 +333,57 @@ pub fn cancel(app: App, id: String) {
     });
 }
 
+/// Cancels the user's open orders, all or those of a symbol, page by page.
+pub fn cancel_all(app: App, symbol: Option<String>) {
+    if let Some(venue) = app.venue() {
+        return venue.cancel_all(app);
+    }
+    spawn_local(async move {
+        let mut cursor = None;
+        let mut failed = 0;
+        for _ in 0..OPEN_PAGES {
+            match api::cancel_all(app.account, symbol.as_deref(), cursor.as_deref()).await {
+                Ok((left, next)) => {
+                    failed += left;
+                    cursor = next;
+                }
+                Err(failure) => return told(app, "cancel-all", Text::CancelRefused, &failure),
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
+        if failed > 0 {
+            app.ui.toast("cancel-all", Mood::Bad, app.ui.now(Text::CancelRefused), group(failed as u64));
+            load_account(app);
+        }
+    });
+}
+
+/// Asks for another price and open quantity of an order.
+pub fn amend(app: App, id: String, price: Option<u64>, quantity: Option<u64>) {
+    if let Some(venue) = app.venue() {
+        return venue.amend(app, &id, price, quantity);
+    }
+    spawn_local(async move {
+        if let Err(failure) = api::amend(app.account, &id, price, quantity).await {
+            told(app, &id, Text::MoveRefused, &failure);
+            // It may have changed or ended without the page having heard of it.
+            if let Ok(row) = api::order(app.account, &id).await {
+                app.account.rows(vec![row]);
+            }
+        }
+    });
+}
+
 /// Moves an open order to another price. Until the exchange has answered it is shown there; a refusal brings it back.
 pub fn move_order(app: App, id: String, price: u64) {
     app.account.moves.update(|moves| moves.send(&id, price));
+    if let Some(venue) = app.venue() {
+        return venue.amend(app, &id, Some(price), None);
+    }
     spawn_local(async move {
-        if let Err(failure) = api::replace(app.account, &id, price).await {
+        if let Err(failure) = api::amend(app.account, &id, Some(price), None).await {
             app.account.moves.update(|moves| moves.end(&id));
             told(app, &id, Text::MoveRefused, &failure);
             // It may have changed or ended without the page having heard of it.
@@ -293,6 +402,16 @@ pub fn on_order(app: App, message: &OrderMessage) {
         app.account.moves.update(|moves| moves.end(&message.id));
     }
     load_balances_soon(app);
+    // Placed elsewhere: a message does not tell an order's terms.
+    if let Some(order) = order.as_ref().filter(|order| order.kind.is_none() && news == News::Accepted) {
+        let id = order.id.clone();
+        spawn_local(async move {
+            // Where it cannot be had, the next loading of all orders brings it.
+            if let Ok(row) = api::order(app.account, &id).await {
+                app.account.rows(vec![row]);
+            }
+        });
+    }
     let (title, mood) = match news {
         News::Accepted => (Text::NewsAccepted, Mood::Neutral),
         News::PartiallyFilled => (Text::NewsPartiallyFilled, Mood::Good),
@@ -302,6 +421,7 @@ pub fn on_order(app: App, message: &OrderMessage) {
         News::Replaced => (Text::NewsReplaced, Mood::Neutral),
         News::CancelRejected => (Text::NewsCancelRejected, Mood::Bad),
         News::ReplaceRejected => (Text::NewsReplaceRejected, Mood::Bad),
+        News::Triggered => (Text::NewsTriggered, Mood::Neutral),
     };
     let lang = app.ui.lang.get_untracked();
     app.ui.toast(&message.id, mood, title.of(lang), detail(message, news, order.as_ref(), lang));

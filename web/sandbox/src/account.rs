@@ -258,6 +258,26 @@ impl Account {
         if short || broke { Err(Refusal::InsufficientBalance) } else { Ok(new) }
     }
 
+    /// Whether the order may be changed so: what it needs more has to be there. Of one that is not open the engine says why not.
+    pub fn may_replace(&self, order: OrderId, price: Price, quantity: Quantity) -> Result<(), Refusal> {
+        let Some(own) = self.get(order).filter(|own| own.status == Status::Open) else { return Ok(()) };
+        let (before, after) =
+            (Account::need(&own.new, own.price, own.open), Account::need(&own.new, price, quantity));
+        let funds = self.funds();
+        let (cash, stock) = (funds.cash - funds.locked_cash, funds.stock - funds.locked_stock);
+        let fits = |before: u128, after: u128, free: u64| after.saturating_sub(before) <= u128::from(free);
+        if fits(before.0, after.0, cash) && fits(before.1, after.1, stock) {
+            Ok(())
+        } else {
+            Err(Refusal::InsufficientBalance)
+        }
+    }
+
+    /// All that is there at this price, whatever it began with.
+    pub fn worth(&self, price: Price) -> i128 {
+        self.cash + self.stock * i128::from(price)
+    }
+
     /// Enters an order that is about to be sent; `book` is as it is before.
     pub fn enter(&mut self, new: &NewOrder, time: Millis, book: &OrderBook) {
         self.orders.push(OwnOrder {

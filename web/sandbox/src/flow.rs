@@ -196,20 +196,31 @@ impl Flow {
     /// The step at the cursor, which moves on; none at the end.
     pub fn next(&self, cursor: &mut Cursor) -> Option<(Millis, Step)> {
         let mut at = cursor.offset;
-        let head = take(&self.bytes, &mut at)?;
-        let (since, step) = if head & 1 == 0 {
-            let end = at + (head >> 1) as usize;
-            let timed: Result<TimedCommand, CodecError> = decode_command(self.bytes.get(at..end)?);
-            at = end;
-            let timed = timed.ok()?;
-            (timed.time, Step::Command(timed.command))
-        } else {
-            let since = take(&self.bytes, &mut at)?;
-            let order = OrderId(take(&self.bytes, &mut at)?);
-            (since, Step::Reduce { order, by: take(&self.bytes, &mut at)? })
-        };
+        let (since, step) = Flow::unpack(&self.bytes, &mut at)?;
         *cursor = Cursor { position: cursor.position + 1, offset: at, time: cursor.time + since };
         Some((cursor.time, step))
+    }
+
+    /// Reads one step of [`Flow::packed`] and the time since the one before it; none where there is none, or no whole one.
+    #[inline]
+    pub(crate) fn unpack(bytes: &[u8], at: &mut usize) -> Option<(Millis, Step)> {
+        let head = take(bytes, at)?;
+        if head & 1 == 0 {
+            let end = at.checked_add(usize::try_from(head >> 1).ok()?)?;
+            let timed: Result<TimedCommand, CodecError> = decode_command(bytes.get(*at..end)?);
+            *at = end;
+            let timed = timed.ok()?;
+            Some((timed.time, Step::Command(timed.command)))
+        } else {
+            let since = take(bytes, at)?;
+            let order = OrderId(take(bytes, at)?);
+            Some((since, Step::Reduce { order, by: take(bytes, at)? }))
+        }
+    }
+
+    /// All steps, as they are kept.
+    pub(crate) fn packed(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -62,6 +62,10 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// The guided tour's flow: wherever one joins the best price in its first half, one's turn comes soon.
+    pub const TOUR: Parameters =
+        Parameters { kind: Kind::MarketMaker, seed: 2, steps: 20_000, price: 10_000, gap_us: 50_000 };
+
     /// What is wrong with them.
     pub fn check(&self) -> Result<(), &'static str> {
         if self.steps == 0 || self.steps > MAX_GENERATED {
@@ -141,6 +145,11 @@ impl Generator {
             inventory: 0,
             fair: parameters.price,
         }
+    }
+
+    /// How long it is to be.
+    pub fn asked(&self) -> u64 {
+        u64::from(self.parameters.steps)
     }
 
     /// How much of it is there.

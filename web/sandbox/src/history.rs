@@ -148,8 +148,17 @@ impl History {
                 break;
             }
             let last = group.last().map(|column| column.quote).unwrap_or_default();
+            let plain = group.last().and_then(|column| column.plain_quote).unwrap_or_default();
             let [bids, asks] = sides.map(|side| side.into_iter().collect());
-            heat.columns.push(HeatColumn { start: group[0].start, bid: last.0, ask: last.1, bids, asks });
+            heat.columns.push(HeatColumn {
+                start: group[0].start,
+                bid: last.0,
+                ask: last.1,
+                plain_bid: plain.0,
+                plain_ask: plain.1,
+                bids,
+                asks,
+            });
         }
         heat
     }
@@ -181,6 +190,9 @@ pub struct HeatColumn {
     pub start: Millis,
     pub bid: Option<Price>,
     pub ask: Option<Price>,
+    /// The best prices without the user's orders, where there were any.
+    pub plain_bid: Option<Price>,
+    pub plain_ask: Option<Price>,
     pub bids: Vec<(Price, Quantity)>,
     pub asks: Vec<(Price, Quantity)>,
 }

@@ -3,6 +3,8 @@
 //! - `flow`, `load`, `generate`: what others did, from files and by seed · `session`: playing it, forward and back, with the user's orders and
 //!   without · `account`: the user's orders, fills and places in queues · `history`: candles, depth over time, tape, log · `checks`: what
 //!   must always hold
+//! - `protocol`: what a page and its worker say to each other · `host`: the worker's side of it, a slice of work at a time · `look`: what
+//!   a page sees · `share`: links and files · `measure`: the same walk everywhere, and how fast it goes
 //!
 //! No clock, no randomness but seeded, no floating point: the same flow and the same commands give the same state everywhere.
 //! This crate must not touch the browser; its worker's shell does.
@@ -36,6 +38,11 @@ pub mod checks;
 pub mod flow;
 pub mod generate;
 pub mod history;
+pub mod host;
 pub mod load;
+mod look;
+pub mod measure;
+pub mod protocol;
 pub mod random;
 pub mod session;
+pub mod share;

@@ -47,6 +47,8 @@ pub struct Loading {
 pub struct Loader {
     reader: FlowReader,
     target: Target,
+    /// The rest of the file cannot be had: what of a line is there means nothing.
+    is_broken_off: bool,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,8 @@ struct Target {
     /// LOBSTER orders that rested before the first message, as far as later messages tell: side, price and how much.
     before: BTreeMap<u64, (Side, u64, u64)>,
     ended: bool,
+    /// Of the line or block that was looked at last.
+    number: u64,
 }
 
 impl Loader {
@@ -69,6 +73,7 @@ impl Loader {
         let symbol = if is_symbol(&symbol) { symbol.as_str() } else { "REPLAY" };
         Loader {
             reader: FlowReader::default(),
+            is_broken_off: false,
             target: Target {
                 flow: Flow::new(symbol, Market::default()),
                 loading: Loading::default(),
@@ -76,6 +81,7 @@ impl Loader {
                 entered: HashSet::new(),
                 before: BTreeMap::new(),
                 ended: false,
+                number: 0,
             },
         }
     }
@@ -87,6 +93,15 @@ impl Loader {
         self.reader.push(bytes, &mut |number, entry| target.take(number, entry));
     }
 
+    /// The file cannot be read any further: told with the number of the line or block that would have come next, however many bad ones
+    /// there were before, which may be what the damage left of good ones.
+    pub fn break_off(&mut self, reason: &str) {
+        self.is_broken_off = true;
+        let Loading { bad, first_bad, .. } = &mut self.target.loading;
+        *bad += 1;
+        first_bad.push(Bad { number: self.target.number + 1, reason: reason.into() });
+    }
+
     pub fn loading(&self) -> &Loading {
         &self.target.loading
     }
@@ -94,7 +109,9 @@ impl Loader {
     /// The flow, and what was wrong with the file.
     pub fn finish(mut self) -> (Flow, Loading) {
         let target = &mut self.target;
-        self.reader.finish(&mut |number, entry| target.take(number, entry));
+        if !self.is_broken_off {
+            self.reader.finish(&mut |number, entry| target.take(number, entry));
+        }
         if self.reader.format() == Some(Format::Lobster) {
             target.open_lobster();
         }
@@ -104,6 +121,7 @@ impl Loader {
 
 impl Target {
     fn take(&mut self, number: u64, entry: Result<Entry, BadEntry>) {
+        self.number = number;
         match entry {
             Err(bad) => self.bad(number, bad.to_string()),
             Ok(Entry::Golden(command)) => {

@@ -7,7 +7,7 @@
 //! again; a new command at an earlier place makes all later ones void. From the first command on the same flow also runs without
 //! the user, to be compared.
 
-use crate::account::{Account, FIRST_ORDER, Refusal, USER};
+use crate::account::{Account, FIRST_ORDER, Refusal, Standing, USER};
 use crate::checks::Checks;
 use crate::flow::{Cursor, Flow};
 use crate::history::{History, LOG, Logged, Ring, TAPE, Trade};
@@ -81,6 +81,10 @@ pub struct Outcome {
     pub slippage_half: Option<i64>,
     /// Twice the middle at arrival.
     pub arrival_double: Option<u64>,
+    /// Sum of price × quantity of its fills, as far as it fits.
+    pub notional: u64,
+    /// Its place in the queue, while it rests.
+    pub standing: Option<Standing>,
 }
 
 /// The same flow with and without the user's orders, at this place.
@@ -92,6 +96,9 @@ pub struct Comparison {
     /// Best bid and ask.
     pub with: (Option<Price>, Option<Price>),
     pub without: (Option<Price>, Option<Price>),
+    /// Prices of the last trade.
+    pub last_with: Option<Price>,
+    pub last_without: Option<Price>,
     /// The states' hashes, as 32 hexadecimal digits.
     pub hash_with: String,
     pub hash_without: String,
@@ -200,6 +207,16 @@ impl Session {
     /// The user's commands, those that are still to come again among them.
     pub fn commands(&self) -> &[OwnCommand] {
         &self.commands
+    }
+
+    /// How many of them have happened by now.
+    pub fn applied(&self) -> u64 {
+        self.applied as u64
+    }
+
+    /// Steps of the flow before the first own command that has happened.
+    pub fn diverged_after(&self) -> Option<u64> {
+        self.commands[..self.applied].first().map(|own| own.after)
     }
 
     /// How often it went to another place other than by going on: what was shown before is void then.
@@ -484,6 +501,7 @@ impl Session {
     ) -> Result<(), Refusal> {
         self.may_trade()?;
         let order = self.known(order)?;
+        self.account.may_replace(order, price, quantity)?;
         self.submit(Command::Replace(Replace { order, user: USER, price, quantity, stop, expected: None }));
         Ok(())
     }
@@ -538,7 +556,10 @@ impl Session {
         let numbered = (FIRST_ORDER + 1..).zip(adds).all(|(number, order)| number == order);
         let possible = in_order && fits && numbered && self.applied == 0 && self.cursor.position == 0;
         if possible {
-            self.keyframes.truncate(1);
+            if let Some(own) = commands.first() {
+                self.keyframes.retain(|frame| frame.position <= own.after);
+                self.history.cut(own.time);
+            }
             self.commands = commands;
         }
         possible
@@ -565,13 +586,17 @@ impl Session {
                 filled: own.filled,
                 slippage_half: slippage,
                 arrival_double: double,
+                notional: u64::try_from(own.notional).unwrap_or(u64::MAX),
+                standing: own.standing(),
             }
         });
         Comparison {
-            diverged_after: self.commands[..self.applied].first().map(|own| own.after),
+            diverged_after: self.diverged_after(),
             outcomes: outcomes.collect(),
             with: quote(&self.market),
             without: quote(without),
+            last_with: self.market.last_price(),
+            last_without: without.last_price(),
             hash_with: format!("{:032x}", self.hash()),
             hash_without: format!("{:032x}", state_hash(without)),
         }

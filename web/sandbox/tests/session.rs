@@ -6,7 +6,7 @@ use engine_core::digest::state_hash;
 use engine_core::market::Market;
 use engine_core::types::{OrderId, PostOnly, Side, Trigger, UserId};
 use proptest::prelude::*;
-use sandbox::account::{OwnFill, Status};
+use sandbox::account::{OwnFill, Refusal, Status};
 use sandbox::flow::Flow;
 use sandbox::generate::{Kind, Parameters, generate};
 use sandbox::history::HeatQuery;
@@ -194,4 +194,39 @@ fn what_is_not_there_cannot_be_spent() {
     assert!(session.order(&limit(Side::Buy, 1, 1)).is_err());
     session.cancel_all().unwrap();
     assert!(session.order(&limit(Side::Buy, 1, 1)).is_ok());
+    session.cancel_all().unwrap();
+    // Nor by changing an order.
+    let (bid, offer) = (limit(Side::Buy, 5_000, 2), limit(Side::Sell, 20_000, 2));
+    let (bid, offer) = (session.order(&bid).unwrap(), session.order(&offer).unwrap());
+    assert_eq!(session.replace(bid, 5_000, 11, None), Err(Refusal::InsufficientBalance));
+    assert_eq!(session.replace(bid, 25_001, 2, None), Err(Refusal::InsufficientBalance));
+    assert_eq!(session.replace(offer, 20_000, 4, None), Err(Refusal::InsufficientBalance));
+    session.replace(bid, 5_000, 10, None).unwrap();
+    session.replace(offer, 20_000, 3, None).unwrap();
+    let funds = session.account().funds();
+    assert_eq!((funds.locked_cash, funds.locked_stock), (50_000, 3));
+    assert_eq!(session.replace(bid, 5_001, 10, None), Err(Refusal::InsufficientBalance));
+    session.replace(bid, 4_000, 1, None).unwrap();
+    assert_eq!(session.account().funds().locked_cash, 4_000);
+}
+
+#[test]
+fn whoever_follows_the_tour_is_filled() {
+    use sandbox::generate::Parameters;
+    let mut session = Session::new(generate(Parameters::TOUR), OPENING);
+    for n in 1..=20 {
+        let position = n * 400;
+        session.seek_now(Goal::Position(position));
+        let bid = session.market().book().best(Side::Buy).unwrap();
+        let order = NewOrder::limit(OrderId(0), UserId(0), Side::Buy, bid, 10);
+        let number = session.order(&order).unwrap();
+        session.seek_now(Goal::Fill { own: true });
+        let waited = session.position() - position;
+        assert!(
+            session.account().fills().back().is_some_and(|fill| fill.order == number && fill.maker),
+            "{position}"
+        );
+        assert!(waited < 1_000, "{position}: {waited} steps");
+        session.seek_now(Goal::Position(0));
+    }
 }

@@ -5,6 +5,7 @@ mod texts;
 
 pub use codes::{auth_text, code_text, reason_text};
 pub use texts::Text;
+pub(crate) use texts::texts;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Lang {
@@ -42,7 +43,7 @@ impl Lang {
     }
 
     /// One of two texts.
-    const fn pick(self, ko: &'static str, en: &'static str) -> &'static str {
+    pub(crate) const fn pick(self, ko: &'static str, en: &'static str) -> &'static str {
         match self {
             Lang::Ko => ko,
             Lang::En => en,
@@ -58,10 +59,9 @@ mod tests {
         ('가'..='힣').contains(&symbol)
     }
 
-    #[test]
-    fn every_text_is_in_both_languages() {
-        for text in Text::ALL {
-            let (ko, en) = (text.of(Lang::Ko), text.of(Lang::En));
+    fn in_both_languages<T: Copy + std::fmt::Debug>(all: &[T], of: fn(T, Lang) -> &'static str) {
+        for &text in all {
+            let (ko, en) = (of(text, Lang::Ko), of(text, Lang::En));
             assert!(!ko.is_empty() && !en.is_empty(), "{text:?}");
             assert!(!en.chars().any(is_hangul), "{text:?}: {en}");
             assert!(ko == en || ko.chars().any(is_hangul), "{text:?}: {ko}");
@@ -69,24 +69,41 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_code_is_translated() {
-        let codes = "bad_json missing_field bad_field unknown_field bad_side bad_type bad_tif bad_price bad_quantity \
-            notional_too_large bad_symbol bad_interval bad_limit bad_cursor token_missing token_malformed token_expired \
-            token_bad_signature token_wrong_audience test_mode_off bad_test_user forbidden unknown_symbol unknown_order \
-            not_found method_not_allowed order_closed no_opposite_quote stale_order gone body_too_large \
-            unsupported_media_type insufficient_balance throttled internal unavailable timeout";
-        let auth = "email_exists weak_password validation_failed invalid_credentials refresh_token_not_found bad_jwt";
-        let reasons = "user ioc fok no_opposite_quote protection zero_quantity quantity_too_large zero_price \
-            price_too_large notional_too_large book_full duplicate_order unknown_order not_owner stale_order throttled \
-            unavailable";
+    fn every_text_is_in_both_languages() {
+        use crate::{sandbox_page, tools};
+        in_both_languages(Text::ALL, Text::of);
+        in_both_languages(sandbox_page::texts::Words::ALL, sandbox_page::texts::Words::of);
+        in_both_languages(tools::texts::Words::ALL, tools::texts::Words::of);
+    }
+
+    /// The words in backquotes between two marks of the API's documentation.
+    fn documented(from: &str, to: &str) -> Vec<&'static str> {
+        const API: &str = include_str!("../../../docs/api.md");
+        let part = API.split_once(from).and_then(|(_, rest)| rest.split_once(to)).map(|(part, _)| part);
+        let words = part.expect("the documentation has this part").split('`').skip(1).step_by(2);
+        let is_code =
+            |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        words.filter(is_code).collect()
+    }
+
+    #[test]
+    fn every_code_of_the_server_is_translated() {
+        let codes = documented("### Refusal codes", "## Auth");
+        let auth = documented("form `{code, error_code, msg}`:", "Refresh tokens are used once");
+        assert!(codes.len() > 35 && auth.len() > 10, "the documentation is read");
+        // What the core may answer, and what order-router itself gives as a reason.
+        let core =
+            (0..=u8::MAX).map_while(engine_core::event::Reason::from_code).map(|reason| reason.as_str());
+        let reasons: Vec<_> = core.chain(["insufficient_balance", "throttled", "unavailable"]).collect();
+        assert!(reasons.len() > 40);
         for lang in Lang::ALL {
-            for code in codes.split_whitespace() {
+            for code in &codes {
                 assert!(code_text(code, lang).is_some(), "{code}");
             }
-            for code in auth.split_whitespace() {
-                assert!(auth_text(code, lang).is_some(), "{code}");
+            for code in &auth {
+                assert!(auth_text(code, lang).or_else(|| code_text(code, lang)).is_some(), "{code}");
             }
-            for reason in reasons.split_whitespace() {
+            for reason in &reasons {
                 assert!(reason_text(reason, lang).is_some(), "{reason}");
             }
         }

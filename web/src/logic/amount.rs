@@ -20,6 +20,16 @@ pub fn group(amount: u64) -> String {
     out
 }
 
+/// A profit or loss with its sign: `+1,500`, `-20`, `0`.
+pub fn signed(amount: i64) -> String {
+    let sign = match amount {
+        1.. => "+",
+        0 => "",
+        _ => "-",
+    };
+    format!("{sign}{}", group(amount.unsigned_abs()))
+}
+
 /// A short form for volumes: `12.3만`, `4.56억` in Korean, `12.3K`, `4.56M` in English. Cuts, never rounds up.
 pub fn compact(amount: u64, lang: Lang) -> String {
     let units: &[(u64, &str)] = match lang {
@@ -164,6 +174,8 @@ mod tests {
 
     #[test]
     fn changes_carry_their_sign() {
+        assert_eq!((signed(1500), signed(0), signed(-20)), ("+1,500".into(), "0".into(), "-20".into()));
+        assert_eq!(signed(i64::MIN), "-9,223,372,036,854,775,808");
         assert_eq!(percent(2.5), "+2.50%");
         assert_eq!(percent(-1.2), "-1.20%");
         assert_eq!(percent(-0.001), "0.00%");

@@ -1,9 +1,9 @@
 //! The user's fills, for the chart. Live messages tell each one with its time and price; of what was filled before the
 //! page was open, an order's row knows the sum, which stands as one fill at the time of the row's last change.
 
+use super::map::{Map, sort_short};
 use super::message::OrderMessage;
 use super::order::{Order, Side};
-use std::collections::BTreeMap;
 
 /// Orders whose fills are kept at most: the chart marks the newest.
 const MOST_FILLS: usize = 500;
@@ -18,7 +18,7 @@ pub struct Fill {
 
 /// Live fills by the order's id.
 #[derive(Clone, Debug, Default)]
-pub struct Fills(BTreeMap<String, Vec<Fill>>);
+pub struct Fills(Map<String, Vec<Fill>>);
 
 impl Fills {
     /// A message that was news; `order` is what it made of the order.
@@ -29,7 +29,7 @@ impl Fills {
         };
         if let (Some(price), Some(quantity @ 1..)) = (message.fill_price, message.fill_quantity) {
             let fill = Fill { side: order.side, time_ms: message.time, price, quantity };
-            self.0.entry(message.id.clone()).or_default().push(fill);
+            self.0.or_insert(message.id.clone(), Vec::new()).push(fill);
         }
     }
 
@@ -50,7 +50,7 @@ impl Fills {
             }
             all.extend_from_slice(live);
         }
-        all.sort_by_key(|fill| fill.time_ms);
+        sort_short(&mut all, |a, b| a.time_ms.cmp(&b.time_ms));
         let extra = all.len().saturating_sub(MOST_FILLS);
         all.drain(..extra);
         all
@@ -68,16 +68,16 @@ pub struct Mark {
 
 /// One mark a candle and side, ascending. `candle_of` names the candle that a time falls into, if it is shown.
 pub fn marks(fills: &[Fill], candle_of: impl Fn(u64) -> Option<u64>) -> Vec<Mark> {
-    let mut marks: BTreeMap<(u64, bool), u64> = BTreeMap::new();
+    let mut marks: Map<(u64, bool), u64> = Map::default();
     for fill in fills {
         if let Some(time) = candle_of(fill.time_ms / 1000) {
-            let sum = marks.entry((time, fill.side == Side::Sell)).or_default();
+            let sum = marks.or_insert((time, fill.side == Side::Sell), 0);
             *sum = sum.saturating_add(fill.quantity);
         }
     }
     let mark =
         |((time, sold), quantity)| Mark { time, side: if sold { Side::Sell } else { Side::Buy }, quantity };
-    marks.into_iter().map(mark).collect()
+    marks.into_entries().into_iter().map(mark).collect()
 }
 
 #[cfg(test)]

@@ -1,63 +1,88 @@
 //! What the server says, read into plain data: the WebSocket's messages and the REST answers.
 
+use super::fill_rows::FillRow;
+use super::json::Json;
+use super::order::Side;
 use super::tape::Trade;
 use engine_core::candle::{Candle, parse_minute};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Depth {
-    #[serde(rename = "s")]
     pub symbol: String,
-    #[serde(rename = "t", default)]
     pub time: u64,
-    #[serde(rename = "n", default)]
     pub sequence: u64,
-    #[serde(rename = "b", default)]
     pub bids: Vec<(u64, u64)>,
-    #[serde(rename = "a", default)]
     pub asks: Vec<(u64, u64)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+impl Depth {
+    /// A depth message, or the answer of `GET /depth`, which is one.
+    pub fn read(json: &Json<'_>) -> Option<Depth> {
+        let side = |name| match json.get(name) {
+            Some(levels) => levels.as_list()?.iter().map(level).collect(),
+            None => Some(Vec::new()),
+        };
+        Some(Depth {
+            symbol: json.text("s")?,
+            time: json.whole("t").unwrap_or(0),
+            sequence: json.whole("n").unwrap_or(0),
+            bids: side("b")?,
+            asks: side("a")?,
+        })
+    }
+}
+
+fn level(json: &Json<'_>) -> Option<(u64, u64)> {
+    match json.as_list()? {
+        [price, quantity] => Some((price.as_whole()?, quantity.as_whole()?)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ticker {
-    #[serde(rename = "s")]
     pub symbol: String,
-    #[serde(rename = "t", default)]
     pub time: u64,
-    #[serde(rename = "p")]
     pub price: u64,
     /// Against the day before, in percent.
-    #[serde(rename = "c", default)]
     pub change: f64,
 }
 
 /// A change of one order, told to its owner.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderMessage {
-    #[serde(rename = "s")]
     pub symbol: String,
-    #[serde(rename = "n")]
     pub sequence: u64,
-    #[serde(rename = "t", default)]
     pub time: u64,
     pub id: String,
-    #[serde(rename = "st")]
     pub status: String,
-    #[serde(rename = "sd")]
-    pub side: Option<super::order::Side>,
-    #[serde(rename = "p")]
+    pub side: Option<Side>,
     pub price: Option<u64>,
     /// What the status is about: asked, cancelled or newly open; a fill has none.
-    #[serde(rename = "q")]
     pub quantity: Option<u64>,
-    #[serde(rename = "r")]
     pub remaining: Option<u64>,
-    #[serde(rename = "fp")]
     pub fill_price: Option<u64>,
-    #[serde(rename = "fq")]
     pub fill_quantity: Option<u64>,
     pub reason: Option<String>,
+}
+
+impl OrderMessage {
+    fn read(json: &Json<'_>) -> Option<OrderMessage> {
+        Some(OrderMessage {
+            symbol: json.text("s")?,
+            sequence: json.whole("n")?,
+            time: json.whole("t").unwrap_or(0),
+            id: json.text("id")?,
+            status: json.text("st")?,
+            side: json.str("sd").and_then(Side::parse),
+            price: json.whole("p"),
+            quantity: json.whole("q"),
+            remaining: json.whole("r"),
+            fill_price: json.whole("fp"),
+            fill_quantity: json.whole("fq"),
+            reason: json.text("reason"),
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,157 +92,104 @@ pub enum Message {
     Ticker(Ticker),
     Trade(String, Trade),
     Order(OrderMessage),
+    Fill(FillRow),
     Refused(String),
+    /// The answer to a ping.
+    Pong,
     /// Answers to what the page itself sent, and messages that this page does not know.
     Other,
 }
 
 /// Reads one frame; `None` for what is not one of the server's messages.
 pub fn parse(text: &str) -> Option<Message> {
-    let Event { e } = serde_json::from_str(text).ok()?;
-    Some(match e.as_str() {
-        "d" => Message::Depth(serde_json::from_str(text).ok()?),
-        "t" => Message::Ticker(serde_json::from_str(text).ok()?),
-        "order" => Message::Order(serde_json::from_str(text).ok()?),
+    let json = Json::parse(text)?;
+    Some(match json.str("e")? {
+        "d" => Message::Depth(Depth::read(&json)?),
+        "t" => Message::Ticker(Ticker {
+            symbol: json.text("s")?,
+            time: json.whole("t").unwrap_or(0),
+            price: json.whole("p")?,
+            change: json.number("c").unwrap_or(0.0),
+        }),
+        "order" => Message::Order(OrderMessage::read(&json)?),
+        "fill" => Message::Fill(FillRow::told(&json)?),
         "candle" | "candle_close" => {
-            let wire: WireCandle = serde_json::from_str(text).ok()?;
-            Message::Candle(wire.s, wire.bar.candle(parse_minute(&wire.t)?))
+            let minute = parse_minute(json.str("t")?)?;
+            Message::Candle(json.text("s")?, candle(&json, minute)?)
         }
         "x" => {
-            let wire: WireTrade = serde_json::from_str(text).ok()?;
-            let trade =
-                Trade { sequence: wire.n, time: wire.t, price: wire.p, quantity: wire.q, bought: wire.b };
-            Message::Trade(wire.s, trade)
+            let trade = Trade {
+                sequence: json.whole("n")?,
+                time: json.whole("t")?,
+                price: json.whole("p")?,
+                quantity: json.whole("q")?,
+                bought: json.bool("b")?,
+            };
+            Message::Trade(json.text("s")?, trade)
         }
-        "error" => {
-            let WireError { code } = serde_json::from_str(text).ok()?;
-            Message::Refused(code)
-        }
+        "error" => Message::Refused(json.text("code")?),
+        "pong" => Message::Pong,
         _ => Message::Other,
     })
 }
 
-#[derive(Deserialize)]
-struct Event {
-    e: String,
-}
-
-#[derive(Deserialize)]
-struct WireError {
-    code: String,
-}
-
-#[derive(Deserialize)]
-struct WireTrade {
-    s: String,
-    t: u64,
-    n: u64,
-    p: u64,
-    q: u64,
-    b: bool,
-}
-
-#[derive(Deserialize)]
-struct WireCandle {
-    s: String,
-    t: String,
-    #[serde(flatten)]
-    bar: Bar,
-}
-
 /// Open, high, low, close and volume: strings on the WebSocket, numbers in REST answers.
-#[derive(Deserialize)]
-struct Bar {
-    o: Whole,
-    h: Whole,
-    l: Whole,
-    c: Whole,
-    v: Whole,
-}
-
-impl Bar {
-    fn candle(&self, time: u64) -> Candle {
-        Candle { time, open: self.o.0, high: self.h.0, low: self.l.0, close: self.c.0, volume: self.v.0 }
-    }
-}
-
-/// A whole number, as a number or as text.
-struct Whole(u64);
-
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Whole, D::Error> {
-        struct Reader;
-        impl Visitor<'_> for Reader {
-            type Value = Whole;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a whole number")
-            }
-
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Whole, E> {
-                Ok(Whole(value))
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<Whole, E> {
-                value.parse().map(Whole).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Reader)
-    }
+fn candle(json: &Json<'_>, time: u64) -> Option<Candle> {
+    Some(Candle {
+        time,
+        open: json.amount("o")?,
+        high: json.amount("h")?,
+        low: json.amount("l")?,
+        close: json.amount("c")?,
+        volume: json.amount("v")?,
+    })
 }
 
 /// `GET /chart`.
-#[derive(Deserialize)]
-pub struct ChartAnswer {
-    candles: Vec<ChartBar>,
-}
-
-#[derive(Deserialize)]
-struct ChartBar {
-    t: Whole,
-    #[serde(flatten)]
-    bar: Bar,
-}
-
-impl ChartAnswer {
-    pub fn candles(&self) -> Vec<Candle> {
-        self.candles.iter().map(|row| row.bar.candle(row.t.0)).collect()
-    }
+pub fn read_candles(json: &Json<'_>) -> Option<Vec<Candle>> {
+    json.all("candles", |row| candle(row, row.amount("t")?))
 }
 
 /// `GET /config.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     pub test_mode: bool,
-    pub demo_cash: u64,
     pub day_offset_s: u64,
     pub version: String,
-    pub symbols: Vec<SymbolName>,
+    pub symbols: Vec<String>,
+}
+
+impl Config {
+    pub fn read(json: &Json<'_>) -> Option<Config> {
+        Some(Config {
+            test_mode: json.bool("test_mode").unwrap_or(false),
+            day_offset_s: json.whole("day_offset_s").unwrap_or(0),
+            version: json.text("version").unwrap_or_default(),
+            symbols: read_symbols(json).unwrap_or_default(),
+        })
+    }
 }
 
 /// `GET /admin`.
-#[derive(Deserialize)]
-pub struct SymbolsAnswer {
-    pub symbols: Vec<SymbolName>,
+pub fn read_symbols(json: &Json<'_>) -> Option<Vec<String>> {
+    json.all("symbols", |row| row.text("symbol"))
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct SymbolName {
-    pub symbol: String,
-}
-
-/// `GET /assets`.
-#[derive(Deserialize)]
-pub struct AssetsAnswer {
-    pub assets: Vec<Balance>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
     pub asset: String,
     pub available: u64,
     pub locked: u64,
+}
+
+impl Balance {
+    pub fn read(json: &Json<'_>) -> Option<Balance> {
+        Some(Balance {
+            asset: json.text("asset")?,
+            available: json.whole("available")?,
+            locked: json.whole("locked")?,
+        })
+    }
 }
 
 /// The asset that prices are in.
@@ -257,7 +229,8 @@ mod tests {
         let Some(Message::Order(order)) = parse(order) else { panic!() };
         assert_eq!((order.remaining, order.fill_price, order.quantity), (Some(5), Some(149), None));
 
-        assert_eq!(parse(r#"{"e":"pong","t":1}"#), Some(Message::Other));
+        assert_eq!(parse(r#"{"e":"pong","t":1}"#), Some(Message::Pong));
+        assert_eq!(parse(r#"{"e":"something_new"}"#), Some(Message::Other));
         assert_eq!(
             parse(r#"{"e":"error","code":"bad_json","message":"no"}"#),
             Some(Message::Refused("bad_json".into()))
@@ -274,7 +247,7 @@ mod tests {
     #[test]
     fn charts_are_read_with_numbers() {
         let answer = r#"{"symbol":"T","interval":"1m","candles":[{"t":60,"o":1,"h":3,"l":1,"c":2,"v":9}]}"#;
-        let answer: ChartAnswer = serde_json::from_str(answer).unwrap();
-        assert_eq!(answer.candles(), [Candle { time: 60, open: 1, high: 3, low: 1, close: 2, volume: 9 }]);
+        let answer = read_candles(&Json::parse(answer).unwrap()).unwrap();
+        assert_eq!(answer, [Candle { time: 60, open: 1, high: 3, low: 1, close: 2, volume: 9 }]);
     }
 }

@@ -1,7 +1,7 @@
 //! Open orders on their way to another price: held by pointer or keys, or sent and not yet answered.
 
 use super::amount::MAX_AMOUNT;
-use std::collections::BTreeMap;
+use super::map::Map;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Move {
@@ -12,7 +12,7 @@ pub struct Move {
 
 /// By the order's id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moves(BTreeMap<String, Move>);
+pub struct Moves(Map<String, Move>);
 
 impl Moves {
     pub fn get(&self, id: &str) -> Option<Move> {
@@ -41,6 +41,11 @@ impl Moves {
 
     pub fn send(&mut self, id: &str, price: u64) {
         self.0.insert(id.to_owned(), Move { price, sent: true });
+    }
+
+    /// Orders that the exchange has been asked about and has not answered.
+    pub fn ids(&self) -> Vec<String> {
+        self.0.iter().filter(|(_, held)| held.sent).map(|(id, _)| id.clone()).collect()
     }
 
     /// The exchange has answered.

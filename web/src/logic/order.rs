@@ -1,12 +1,11 @@
 //! The user's orders, merged from REST rows and live messages. An order's state only moves forward: each carries the
 //! symbol's event number, and what is not above the last one applied is ignored.
 
+use super::json::Json;
+use super::map::Map;
 use super::message::OrderMessage;
-use serde::Deserialize;
-use std::collections::BTreeMap;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Buy,
     Sell,
@@ -20,6 +19,10 @@ impl Side {
         }
     }
 
+    pub fn parse(name: &str) -> Option<Side> {
+        [Side::Buy, Side::Sell].into_iter().find(|side| side.as_str() == name)
+    }
+
     /// A buyer's colour is the one of rising prices.
     pub const fn class(self) -> &'static str {
         match self {
@@ -29,15 +32,23 @@ impl Side {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Limit,
     Market,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
+impl Kind {
+    fn parse(name: &str) -> Option<Kind> {
+        match name {
+            "LIMIT" => Some(Kind::Limit),
+            "MARKET" => Some(Kind::Market),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tif {
     Gtc,
     Ioc,
@@ -56,8 +67,7 @@ impl Tif {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Pending,
     Accepted,
@@ -68,47 +78,91 @@ pub enum Status {
 }
 
 impl Status {
+    fn parse(name: &str) -> Option<Status> {
+        Some(match name {
+            "PENDING" => Status::Pending,
+            "ACCEPTED" => Status::Accepted,
+            "PARTIALLY_FILLED" => Status::PartiallyFilled,
+            "FILLED" => Status::Filled,
+            "CANCELLED" => Status::Cancelled,
+            "REJECTED" => Status::Rejected,
+            _ => return None,
+        })
+    }
+
+    /// As tests and style sheets know it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "Pending",
+            Status::Accepted => "Accepted",
+            Status::PartiallyFilled => "PartiallyFilled",
+            Status::Filled => "Filled",
+            Status::Cancelled => "Cancelled",
+            Status::Rejected => "Rejected",
+        }
+    }
+
     pub const fn is_open(self) -> bool {
         matches!(self, Status::Pending | Status::Accepted | Status::PartiallyFilled)
     }
 }
 
 /// An order as its row in `GET /orders` has it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
-    #[serde(rename = "order_id")]
     pub id: String,
     pub symbol: String,
     pub side: Side,
     /// Unknown for an order that another page has just placed.
-    #[serde(rename = "type", default)]
     pub kind: Option<Kind>,
-    #[serde(default)]
     pub tif: Option<Tif>,
-    #[serde(default)]
     pub price: Option<u64>,
     /// Filled and open together.
     pub quantity: u64,
-    #[serde(default)]
     pub filled: u64,
-    #[serde(default)]
     pub remaining: u64,
     /// Sum of price × quantity over the fills.
-    #[serde(default)]
     pub cost: u64,
+    /// It waits for a trade at this price or beyond it.
+    pub stop: Option<u64>,
+    /// An iceberg's visible part.
+    pub display: Option<u64>,
+    pub post_only: bool,
+    pub client_order_id: Option<String>,
     pub status: Status,
-    #[serde(default)]
     pub reason: Option<String>,
     /// The last event applied; 0: none.
-    #[serde(default, rename = "seq")]
     pub sequence: u64,
-    #[serde(default)]
     pub created_at: u64,
-    #[serde(default)]
     pub updated_at: u64,
 }
 
 impl Order {
+    pub fn read(json: &Json<'_>) -> Option<Order> {
+        let number = |name| json.whole(name).unwrap_or(0);
+        Some(Order {
+            id: json.text("order_id")?,
+            symbol: json.text("symbol")?,
+            side: Side::parse(json.str("side")?)?,
+            kind: json.str("type").and_then(Kind::parse),
+            tif: json.str("tif").and_then(|name| Tif::ALL.into_iter().find(|tif| tif.as_str() == name)),
+            price: json.whole("price"),
+            quantity: json.whole("quantity")?,
+            filled: number("filled"),
+            remaining: number("remaining"),
+            cost: number("cost"),
+            stop: json.whole("stop"),
+            display: json.whole("display"),
+            post_only: json.bool("post_only").unwrap_or(false),
+            client_order_id: json.text("client_order_id"),
+            status: Status::parse(json.str("status")?)?,
+            reason: json.text("reason"),
+            sequence: number("seq"),
+            created_at: number("created_at"),
+            updated_at: number("updated_at"),
+        })
+    }
+
     /// What a fill cost on average, cut to whole ticks.
     pub fn average_price(&self) -> Option<u64> {
         self.cost.checked_div(self.filled).filter(|price| *price > 0)
@@ -131,6 +185,8 @@ pub enum News {
     Replaced,
     CancelRejected,
     ReplaceRejected,
+    /// Its stop has been reached.
+    Triggered,
 }
 
 impl News {
@@ -144,21 +200,28 @@ impl News {
             "REPLACED" => News::Replaced,
             "CANCEL_REJECTED" => News::CancelRejected,
             "REPLACE_REJECTED" => News::ReplaceRejected,
+            "TRIGGERED" => News::Triggered,
             _ => return None,
         })
     }
 }
 
-/// `GET /orders`.
-#[derive(Deserialize)]
-pub struct OrdersAnswer {
-    pub orders: Vec<Order>,
-    #[serde(default)]
+/// `GET /orders`, and whatever else comes page by page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    pub rows: Vec<T>,
+    /// Where the next page begins.
     pub cursor: Option<String>,
 }
 
+impl<T> Page<T> {
+    pub fn read(json: &Json<'_>, name: &str, read: fn(&Json<'_>) -> Option<T>) -> Option<Page<T>> {
+        Some(Page { rows: json.all(name, read)?, cursor: json.text("cursor") })
+    }
+}
+
 #[derive(Clone, Debug, Default)]
-pub struct Orders(BTreeMap<String, Order>);
+pub struct Orders(Map<String, Order>);
 
 impl Orders {
     pub fn get(&self, id: &str) -> Option<&Order> {
@@ -167,7 +230,7 @@ impl Orders {
 
     /// All orders, newest first.
     pub fn newest_first(&self) -> Vec<&Order> {
-        let mut orders: Vec<_> = self.0.values().collect();
+        let mut orders: Vec<_> = self.0.iter().map(|(_, order)| order).collect();
         orders.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         orders
     }
@@ -180,6 +243,9 @@ impl Orders {
                 let before = known.clone();
                 known.kind = known.kind.or(row.kind);
                 known.tif = known.tif.or(row.tif);
+                known.display = known.display.or(row.display);
+                known.post_only |= row.post_only;
+                known.client_order_id = known.client_order_id.take().or(row.client_order_id);
                 if row.created_at > 0 {
                     known.created_at = row.created_at;
                 }
@@ -236,6 +302,7 @@ impl Orders {
                 order.remaining = message.quantity.or(remaining).unwrap_or(order.remaining);
                 order.quantity = order.filled.saturating_add(order.remaining);
             }
+            News::Triggered => order.stop = None,
             News::CancelRejected | News::ReplaceRejected => {}
         }
         self.0.insert(order.id.clone(), order);
@@ -258,6 +325,10 @@ fn unseen(message: &OrderMessage) -> Option<Order> {
         filled: 0,
         remaining: open,
         cost: 0,
+        stop: None,
+        display: None,
+        post_only: false,
+        client_order_id: None,
         status: Status::Pending,
         reason: None,
         sequence: 0,

@@ -1,13 +1,12 @@
 //! Who is logged in, and how a session is kept between visits.
 
-use serde::{Deserialize, Serialize};
+use super::json::{Json, quoted};
 
 /// A session is refreshed this long before its token ends.
 const REFRESH_AHEAD_MS: u64 = 60_000;
 const LONGEST_TEST_NAME: usize = 48;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Session {
     /// A test user, told by name alone.
     Test {
@@ -16,7 +15,7 @@ pub enum Session {
     Account(Tokens),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     pub user_id: String,
     pub email: String,
@@ -63,12 +62,33 @@ impl Session {
     }
 
     pub fn parse(text: &str) -> Option<Session> {
-        serde_json::from_str(text).ok()
+        let json = Json::parse(text)?;
+        let user_id = json.text("user_id")?;
+        Some(match json.str("kind")? {
+            "test" => Session::Test { user_id },
+            "account" => Session::Account(Tokens {
+                user_id,
+                email: json.text("email")?,
+                access: json.text("access")?,
+                refresh: json.text("refresh")?,
+                expires_at_ms: json.whole("expires_at_ms")?,
+            }),
+            _ => return None,
+        })
     }
 
     pub fn encode(&self) -> String {
-        // Strings and numbers cannot fail to serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        match self {
+            Session::Test { user_id } => format!(r#"{{"kind":"test","user_id":{}}}"#, quoted(user_id)),
+            Session::Account(tokens) => format!(
+                r#"{{"kind":"account","user_id":{},"email":{},"access":{},"refresh":{},"expires_at_ms":{}}}"#,
+                quoted(&tokens.user_id),
+                quoted(&tokens.email),
+                quoted(&tokens.access),
+                quoted(&tokens.refresh),
+                tokens.expires_at_ms
+            ),
+        }
     }
 }
 
@@ -81,31 +101,17 @@ pub fn test_user_id(name: &str) -> Option<String> {
     (fits && allowed).then(|| format!("test-{name}"))
 }
 
-/// The answer of `/auth/v1/signup` and `/auth/v1/token`.
-#[derive(Deserialize)]
-pub struct AuthAnswer {
-    access_token: String,
-    refresh_token: String,
-    expires_in: u64,
-    user: AuthUser,
-}
-
-#[derive(Deserialize)]
-struct AuthUser {
-    id: String,
-    #[serde(default)]
-    email: String,
-}
-
-impl AuthAnswer {
-    pub fn tokens(self, now_ms: u64) -> Tokens {
-        Tokens {
-            user_id: self.user.id,
-            email: self.user.email,
-            access: self.access_token,
-            refresh: self.refresh_token,
-            expires_at_ms: now_ms.saturating_add(self.expires_in.saturating_mul(1000)),
-        }
+impl Tokens {
+    /// The answer of `/auth/v1/signup` and `/auth/v1/token`.
+    pub fn read(json: &Json<'_>, now_ms: u64) -> Option<Tokens> {
+        let user = json.get("user")?;
+        Some(Tokens {
+            user_id: user.text("id")?,
+            email: user.text("email").unwrap_or_default(),
+            access: json.text("access_token")?,
+            refresh: json.text("refresh_token")?,
+            expires_at_ms: now_ms.saturating_add(json.whole("expires_in")?.saturating_mul(1000)),
+        })
     }
 }
 

@@ -1,15 +1,25 @@
 //! The account: session, balances and orders. Orders are kept plain and shown through one signal each.
 
+use crate::logic::fill_rows::FillRow;
 use crate::logic::fills::{Fill, Fills};
+use crate::logic::map::{Map, sort_short};
 use crate::logic::message::{Balance, CASH, OrderMessage};
 use crate::logic::moves::Moves;
 use crate::logic::order::{News, Order, Orders};
+use crate::logic::outbox::Outbox;
 use crate::logic::session::Session;
+use crate::logic::ticket::Request;
 use crate::ports::storage;
 use leptos::prelude::*;
-use std::collections::BTreeMap;
 
+/// A session is kept in the browser's storage: it survives a reload, and all tabs share it and take turns to refresh it.
+/// A cookie that scripts cannot read would be no help to a page of another origin than the API, which is what the functions
+/// on Lambda and Workers are for, and would need a guard against forged requests. What is kept is short-lived or used
+/// once, and the page's policy (`engine-host/src/gateway/mod.rs`) lets no script but the page's own run or send it away.
 const SESSION_KEY: &str = "supernoba.session";
+
+/// Fills that are kept at most for lists that have not been loaded yet.
+const MOST_NEWS: usize = 500;
 
 /// One order on the page.
 #[derive(Clone)]
@@ -22,7 +32,8 @@ pub struct OrderCell {
 struct State {
     orders: Orders,
     fills: Fills,
-    cells: BTreeMap<String, ArcRwSignal<Order>>,
+    outbox: Outbox,
+    cells: Map<String, ArcRwSignal<Order>>,
 }
 
 #[derive(Clone, Copy)]
@@ -37,8 +48,14 @@ pub struct Account {
     pub cursor: RwSignal<Option<String>>,
     /// Open orders on their way to another price.
     pub moves: RwSignal<Moves>,
+    /// How many orders and how much stand before an open order in its queue, where that is known.
+    pub ahead: RwSignal<Map<String, (u32, u64)>>,
     /// Counts up when fills have come.
     pub filled: RwSignal<u32>,
+    /// The newest fills that were told live, oldest first.
+    pub news: RwSignal<Vec<FillRow>>,
+    /// Counts the times that fills may have been missed: the connection was gone.
+    pub missed: RwSignal<u32>,
     state: StoredValue<State>,
 }
 
@@ -52,7 +69,10 @@ impl Account {
             closed: RwSignal::new(Vec::new()),
             cursor: RwSignal::new(None),
             moves: RwSignal::new(Moves::default()),
+            ahead: RwSignal::new(Map::default()),
             filled: RwSignal::new(0),
+            news: RwSignal::new(Vec::new()),
+            missed: RwSignal::new(0),
             state: StoredValue::new(State::default()),
         }
     }
@@ -95,7 +115,18 @@ impl Account {
         self.closed.set(Vec::new());
         self.cursor.set(None);
         self.moves.set(Moves::default());
+        self.ahead.set(Map::default());
         self.filled.update(|count| *count += 1);
+        self.news.set(Vec::new());
+    }
+
+    /// A fill that is told live; it may be told again.
+    pub fn told(self, fill: FillRow) {
+        self.news.update(|news| {
+            let extra = (news.len() + 1).saturating_sub(MOST_NEWS);
+            news.drain(..extra);
+            news.push(fill);
+        });
     }
 
     /// The user's fills of a symbol, oldest first.
@@ -114,7 +145,7 @@ impl Account {
         if !balances.iter().any(|balance| balance.asset == CASH) {
             balances.push(Balance { asset: CASH.into(), available: 0, locked: 0 });
         }
-        balances.sort_by(|a, b| (a.asset != CASH, &a.asset).cmp(&(b.asset != CASH, &b.asset)));
+        sort_short(&mut balances, |a, b| (a.asset != CASH, &a.asset).cmp(&(b.asset != CASH, &b.asset)));
         if self.balances.with_untracked(|known| *known != balances) {
             self.balances.set(balances);
         }
@@ -122,11 +153,34 @@ impl Account {
 
     pub fn rows(self, rows: Vec<Order>) {
         let changed = self.state.try_update_value(|state| {
+            rows.iter()
+                .filter_map(|row| row.client_order_id.as_deref())
+                .for_each(|name| state.outbox.settle(name));
             rows.into_iter().fold(false, |changed, row| state.orders.row(row) | changed)
         });
         if changed == Some(true) {
             self.publish();
         }
+    }
+
+    /// The name to send an order under; see [`Outbox::name`].
+    pub fn name_order(self, request: &Request, fresh: String) -> String {
+        self.state.try_update_value(|state| state.outbox.name(request, fresh)).unwrap_or_default()
+    }
+
+    /// Whether an order of this name may be there and has not been seen.
+    pub fn is_order_open(self, name: &str) -> bool {
+        self.state.with_value(|state| state.outbox.is_open(name))
+    }
+
+    /// The server has answered to an order of this name.
+    pub fn settle_order(self, name: &str) {
+        self.state.update_value(|state| state.outbox.settle(name));
+    }
+
+    /// The user's orders of all symbols, newest first, as far as they are loaded.
+    pub fn orders(self) -> Vec<Order> {
+        self.state.with_value(|state| state.orders.newest_first().into_iter().cloned().collect())
     }
 
     /// Ids of the orders that are open as far as the page knows, and were so before `before`.

@@ -2,17 +2,21 @@
 //! kept plain and conflated; once per animation frame the signals of what changed are written, one per row.
 
 use crate::logic::amount::Direction;
-use crate::logic::book::{Book, LEVELS, Level};
+use crate::logic::book::{Book, GROUPS, LEVELS, Level};
 use crate::logic::candles::{Candles, Change};
-use crate::logic::message::{Config, Depth, Message, SymbolName, Ticker};
+use crate::logic::map::{Map, sort_short};
+use crate::logic::message::{Config, Depth, Message, Ticker};
 use crate::logic::tape::{TAPE_LENGTH, Tape, Trade};
 use crate::ports::storage;
 use engine_core::candle::{Candle, Interval};
 use leptos::prelude::*;
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 const SYMBOL_KEY: &str = "supernoba.symbol";
 const INTERVAL_KEY: &str = "supernoba.interval";
+const GROUP_KEY: &str = "supernoba.group";
+/// A book that lacks an event after this long will not get it by waiting.
+const GAP_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeedState {
@@ -28,6 +32,13 @@ pub struct SymbolRow {
     pub ticker: ArcRwSignal<Option<Ticker>>,
 }
 
+impl PartialEq for SymbolRow {
+    /// Rows are told apart by their symbol; what changes is in the signal.
+    fn eq(&self, other: &SymbolRow) -> bool {
+        self.name == other.name
+    }
+}
+
 /// The newest price and where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastPrice {
@@ -40,8 +51,8 @@ pub struct LastPrice {
 #[derive(Default)]
 struct Inbox {
     depth: Option<Depth>,
-    minutes: BTreeMap<u64, Candle>,
-    tickers: BTreeMap<String, Ticker>,
+    minutes: Map<u64, Candle>,
+    tickers: Map<String, Ticker>,
     trades: Vec<Trade>,
     /// A frame has been asked for.
     expected: bool,
@@ -49,6 +60,8 @@ struct Inbox {
 
 struct State {
     book: Book,
+    /// The book is looked at again after a while: it may lack an event.
+    suspected: bool,
     tape: Tape,
     candles: Candles,
     inbox: Inbox,
@@ -58,12 +71,20 @@ struct State {
 pub struct Market {
     pub config: RwSignal<Config>,
     pub feed: RwSignal<FeedState>,
+    /// Round trip of the last ping, in milliseconds.
+    pub latency: RwSignal<Option<u32>>,
+    /// The server is connected and silent: what is shown may be old.
+    pub stale: RwSignal<bool>,
     pub rows: RwSignal<Vec<SymbolRow>>,
     /// The symbol that is shown; empty until one is known.
     pub symbol: RwSignal<String>,
     pub interval: RwSignal<Interval>,
     pub bids: [RwSignal<Level>; LEVELS],
     pub asks: [RwSignal<Level>; LEVELS],
+    /// Ticks that one row of the book stands for.
+    pub group: RwSignal<u64>,
+    /// Counts up when the book has to be fetched anew.
+    pub gaps: RwSignal<u32>,
     pub best_bid: RwSignal<Option<u64>>,
     pub best_ask: RwSignal<Option<u64>>,
     pub spread: RwSignal<Option<u64>>,
@@ -90,8 +111,11 @@ impl Market {
     pub fn new() -> Market {
         let interval = storage::read(INTERVAL_KEY).and_then(|name| Interval::parse(&name));
         let interval = interval.unwrap_or(Interval::M1);
+        let group = storage::read(GROUP_KEY).and_then(|ticks| ticks.parse().ok());
+        let group = group.filter(|ticks| GROUPS.contains(ticks)).unwrap_or(1);
         let state = State {
-            book: Book::default(),
+            book: Book::new(group),
+            suspected: false,
             tape: Tape::default(),
             candles: Candles::new(interval, 0),
             inbox: Inbox::default(),
@@ -99,11 +123,15 @@ impl Market {
         Market {
             config: RwSignal::new(Config::default()),
             feed: RwSignal::new(FeedState::Connecting),
+            latency: RwSignal::new(None),
+            stale: RwSignal::new(false),
             rows: RwSignal::new(Vec::new()),
             symbol: RwSignal::new(String::new()),
             interval: RwSignal::new(interval),
             bids: std::array::from_fn(|_| RwSignal::new(Level::default())),
             asks: std::array::from_fn(|_| RwSignal::new(Level::default())),
+            group: RwSignal::new(group),
+            gaps: RwSignal::new(0),
             best_bid: RwSignal::new(None),
             best_ask: RwSignal::new(None),
             spread: RwSignal::new(None),
@@ -122,22 +150,22 @@ impl Market {
     }
 
     /// Takes over the list of symbols; chooses one if none is chosen or the chosen one is gone.
-    pub fn list(self, mut names: Vec<SymbolName>) {
-        let first = names.first().map(|name| name.symbol.clone());
-        names.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    pub fn list(self, mut names: Vec<String>) {
+        let first = names.first().cloned();
+        sort_short(&mut names, String::cmp);
         let same = self.rows.with_untracked(|rows| {
-            rows.len() == names.len() && rows.iter().zip(&names).all(|(row, name)| row.name == name.symbol)
+            rows.len() == names.len() && rows.iter().zip(&names).all(|(row, name)| row.name == *name)
         });
         if !same {
             let known = self.rows.get_untracked();
             let rows = names.iter().map(|name| {
-                let old = known.iter().find(|row| row.name == name.symbol).cloned();
-                old.unwrap_or_else(|| SymbolRow { name: name.symbol.clone(), ticker: ArcRwSignal::new(None) })
+                let old = known.iter().find(|row| row.name == *name).cloned();
+                old.unwrap_or_else(|| SymbolRow { name: name.clone(), ticker: ArcRwSignal::new(None) })
             });
             self.rows.set(rows.collect());
         }
         let chosen = self.symbol.get_untracked();
-        let is_listed = |symbol: &str| names.iter().any(|name| name.symbol == symbol);
+        let is_listed = |symbol: &str| names.iter().any(|name| name == symbol);
         if !is_listed(&chosen) {
             let kept = storage::read(SYMBOL_KEY).filter(|symbol| is_listed(symbol));
             if let Some(symbol) = kept.or(first) {
@@ -152,9 +180,14 @@ impl Market {
             return;
         }
         storage::write(SYMBOL_KEY, symbol);
+        self.turn_to(symbol);
+    }
+
+    /// Shows a symbol from its beginning, without remembering it.
+    pub fn turn_to(self, symbol: &str) {
         let (interval, offset) = (self.interval.get_untracked(), self.day_offset_s());
         self.state.update_value(|state| {
-            state.book = Book::default();
+            state.book = Book::new(state.book.group());
             state.tape = Tape::default();
             state.candles = Candles::new(interval, offset);
             state.inbox.depth = None;
@@ -197,7 +230,7 @@ impl Market {
                     }
                 }
                 Message::Candle(symbol, minute) if is_shown(&symbol) => {
-                    let known = inbox.minutes.entry(minute.time).or_insert(minute);
+                    let known = inbox.minutes.or_insert(minute.time, minute);
                     if known.volume <= minute.volume {
                         *known = minute;
                     }
@@ -225,16 +258,44 @@ impl Market {
         let Some(inbox) = self.state.try_update_value(|state| core::mem::take(&mut state.inbox)) else {
             return;
         };
+        self.bring(inbox);
+    }
+
+    /// What is not told by a feed, all of it at once.
+    pub fn take_in(self, depth: Depth, minutes: Vec<Candle>, trades: Vec<Trade>, last: Option<u64>) {
+        let minutes = minutes.into_iter().map(|minute| (minute.time, minute)).collect();
+        self.bring(Inbox { depth: Some(depth), minutes, trades, ..Inbox::default() });
+        if let Some(price) = last {
+            self.show_price(price);
+        }
+    }
+
+    /// What was shown is void: the same symbol stands at another place in its time.
+    pub fn rewind(self, minutes: Vec<Candle>) {
+        let (interval, offset) = (self.interval.get_untracked(), self.day_offset_s());
+        self.state.update_value(|state| {
+            state.book = Book::new(state.book.group());
+            state.tape = Tape::default();
+            state.candles = Candles::new(interval, offset);
+            state.candles.load_minutes(minutes, true);
+            state.candles.load_history(interval, Vec::new(), true);
+        });
+        self.trades.set(Vec::new());
+        write(self.loaded, true);
+        self.show_candles(Change::All);
+    }
+
+    fn bring(self, inbox: Inbox) {
         if let Some(depth) = inbox.depth {
             self.load_depth(&depth);
         }
-        for ticker in inbox.tickers.into_values() {
+        for (_, ticker) in inbox.tickers.into_entries() {
             self.show_ticker(ticker);
         }
         if !inbox.minutes.is_empty() {
             let changes = self.state.try_update_value(|state| {
-                let push = |minute: &Candle| state.candles.push(*minute);
-                inbox.minutes.values().map(push).collect::<Vec<_>>()
+                let mut push = |minute: &Candle| state.candles.push(*minute);
+                inbox.minutes.iter().map(|(_, minute)| push(minute)).collect::<Vec<_>>()
             });
             self.show_candles(changes.into_iter().flatten().fold(Change::Nothing, joined));
         }
@@ -246,6 +307,39 @@ impl Market {
                 self.trades.set(self.state.with_value(|state| state.tape.trades().to_vec()));
             }
         }
+        self.suspect();
+    }
+
+    /// Shows the book in rows of so many ticks, and remembers it.
+    pub fn choose_group(self, ticks: u64) {
+        storage::write(GROUP_KEY, &ticks.to_string());
+        self.state.update_value(|state| state.book.regroup(ticks));
+        self.group.set(ticks);
+        self.show_book();
+    }
+
+    /// Looks at the book again after a while if it lacks an event now.
+    fn suspect(self) {
+        let begins = self.state.try_update_value(|state| {
+            state.lacks_an_event() && !core::mem::replace(&mut state.suspected, true)
+        });
+        if begins != Some(true) {
+            return;
+        }
+        let symbol = self.symbol.get_untracked();
+        set_timeout(
+            move || {
+                let lacks = self.state.try_update_value(|state| {
+                    state.suspected = false;
+                    state.lacks_an_event()
+                });
+                let is_shown = self.symbol.with_untracked(|chosen| *chosen == symbol);
+                if is_shown && lacks == Some(true) {
+                    self.gaps.update(|gaps| *gaps += 1);
+                }
+            },
+            GAP_TIME,
+        );
     }
 
     /// A depth message, or the answer of `GET /depth`.
@@ -355,6 +449,13 @@ impl Market {
             Some(tail) => self.tail.set(tail),
             None => self.redraw.update(|draws| *draws += 1),
         }
+    }
+}
+
+impl State {
+    fn lacks_an_event(&self) -> bool {
+        let newest = self.tape.trades().first().map_or(0, |trade| trade.sequence);
+        self.book.is_behind(newest) || self.book.is_crossed()
     }
 }
 

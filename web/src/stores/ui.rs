@@ -1,13 +1,22 @@
 //! The page itself: language, what is in front, and toasts.
 
 use crate::i18n::{Lang, Text};
+use crate::logic::favourites;
 use crate::logic::indicators::Settings;
+use crate::logic::layout::Layout;
+use crate::logic::order::Order;
+use crate::logic::theme::{Rising, Theme};
 use crate::ports::{browser, storage};
 use leptos::prelude::*;
 use std::time::Duration;
 
 const LANGUAGE_KEY: &str = "supernoba.lang";
 const INDICATORS_KEY: &str = "supernoba.indicators";
+const CONFIRMS_KEY: &str = "supernoba.confirms";
+const THEME_KEY: &str = "supernoba.theme";
+const RISING_KEY: &str = "supernoba.rising";
+const FAVOURITES_KEY: &str = "supernoba.favourites";
+const LAYOUT_KEY: &str = "supernoba.layout";
 const TOAST_TIME: Duration = Duration::from_secs(6);
 const MOST_TOASTS: usize = 5;
 
@@ -20,6 +29,8 @@ pub enum Panel {
     Book,
     Order,
     Orders,
+    /// The sandbox: what is inside the exchange.
+    Inside,
 }
 
 impl Panel {
@@ -30,6 +41,7 @@ impl Panel {
             Panel::Book => "book",
             Panel::Order => "order",
             Panel::Orders => "orders",
+            Panel::Inside => "inside",
         }
     }
 }
@@ -40,6 +52,7 @@ pub enum Tab {
     #[default]
     Open,
     History,
+    Fills,
     Balances,
 }
 
@@ -68,6 +81,19 @@ pub struct Ui {
     pub tab: RwSignal<Tab>,
     pub login_open: RwSignal<bool>,
     pub toasts: RwSignal<Vec<Toast>>,
+    /// The user is asked before an order is sent.
+    pub confirms: RwSignal<bool>,
+    /// The order that the user is changing.
+    pub amending: RwSignal<Option<Order>>,
+    /// The user is asked whether to cancel all orders.
+    pub cancelling: RwSignal<bool>,
+    pub theme: RwSignal<Theme>,
+    pub rising: RwSignal<Rising>,
+    /// Symbols that the user has starred.
+    pub favourites: RwSignal<Vec<String>>,
+    pub layout: RwSignal<Layout>,
+    /// The user moves the columns about.
+    pub arranging: RwSignal<bool>,
     /// The chart's indicators.
     pub indicators: RwSignal<Settings>,
     toasted: StoredValue<u32>,
@@ -82,6 +108,16 @@ impl Ui {
             tab: RwSignal::new(Tab::default()),
             login_open: RwSignal::new(false),
             toasts: RwSignal::new(Vec::new()),
+            confirms: RwSignal::new(storage::read(CONFIRMS_KEY).is_none_or(|kept| kept != "off")),
+            amending: RwSignal::new(None),
+            cancelling: RwSignal::new(false),
+            theme: RwSignal::new(storage::read(THEME_KEY).map_or(Theme::System, |name| Theme::parse(&name))),
+            rising: RwSignal::new(
+                storage::read(RISING_KEY).map_or(Rising::ByLanguage, |name| Rising::parse(&name)),
+            ),
+            favourites: RwSignal::new(favourites::decode(&storage::read(FAVOURITES_KEY).unwrap_or_default())),
+            layout: RwSignal::new(Layout::decode(&storage::read(LAYOUT_KEY).unwrap_or_default())),
+            arranging: RwSignal::new(false),
             indicators: RwSignal::new(Settings::decode(&storage::read(INDICATORS_KEY).unwrap_or_default())),
             toasted: StoredValue::new(0),
         }
@@ -100,8 +136,40 @@ impl Ui {
     pub fn choose(self, lang: Lang) {
         storage::write(LANGUAGE_KEY, lang.as_str());
         // Before the signal: who redraws for it reads the new colours.
-        browser::set_document_language(lang.as_str());
+        browser::set_document("lang", lang.as_str());
         self.lang.set(lang);
+    }
+
+    pub fn choose_confirms(self, confirms: bool) {
+        storage::write(CONFIRMS_KEY, if confirms { "on" } else { "off" });
+        self.confirms.set(confirms);
+    }
+
+    pub fn choose_theme(self, theme: Theme) {
+        storage::write(THEME_KEY, theme.as_str());
+        // Before the signal: who redraws for it reads the new colours.
+        browser::set_document("data-theme", theme.shown(browser::prefers_light()));
+        self.theme.set(theme);
+    }
+
+    pub fn choose_rising(self, rising: Rising) {
+        storage::write(RISING_KEY, rising.as_str());
+        // Before the signal: who redraws for it reads the new colours.
+        browser::set_document("data-rising", rising.as_str());
+        self.rising.set(rising);
+    }
+
+    pub fn star(self, symbol: &str) {
+        self.favourites.update(|stars| match stars.iter().position(|star| star == symbol) {
+            Some(place) => drop(stars.remove(place)),
+            None => stars.push(symbol.to_owned()),
+        });
+        storage::write(FAVOURITES_KEY, &self.favourites.with_untracked(|stars| favourites::encode(stars)));
+    }
+
+    pub fn change_layout(self, change: impl FnOnce(&mut Layout)) {
+        self.layout.update(change);
+        storage::write(LAYOUT_KEY, &self.layout.with_untracked(Layout::encode));
     }
 
     /// Changes the chart's indicators, and remembers them.

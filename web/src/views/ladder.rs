@@ -1,34 +1,102 @@
-//! The order book: ten fixed rows a side, each with one signal. A row gives its price to the order form.
+//! The order book: ten fixed rows a side, each with one signal, or the same as a curve. A row gives its price to the
+//! order form.
 
 use crate::i18n::Text;
 use crate::logic::amount::{compact, group};
-use crate::logic::book::{LEVELS, Level};
-use crate::logic::order::{Kind, Side};
+use crate::logic::book::{Changed, DepthCurve, GROUPS, LEVELS, Level};
+use crate::logic::order::Side;
+use crate::ports::browser;
 use crate::stores::App;
 use leptos::ev::KeyboardEvent;
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 #[component]
 pub fn Ladder() -> impl IntoView {
     let App { ui, market, .. } = App::get();
+    let as_curve = RwSignal::new(false);
     let asks = (0..LEVELS).rev().map(|index| view! { <Row side=Side::Sell index level=market.asks[index]/> });
     let bids = (0..LEVELS).map(|index| view! { <Row side=Side::Buy index level=market.bids[index]/> });
+    let look = move |(curve, text, name): (bool, Text, &'static str)| {
+        view! {
+            <button type="button" data-testid=format!("book-as-{name}")
+                aria-pressed=move || (as_curve.get() == curve).to_string() on:click=move |_| as_curve.set(curve)>
+                {ui.t(text)}
+            </button>
+        }
+    };
     view! {
         <section class="panel ladder" aria-label=ui.t(Text::OrderBook)>
-            <h2>{ui.t(Text::OrderBook)}</h2>
-            <div class="heads">
+            <div class="panel-head">
+                <h2>{ui.t(Text::OrderBook)}</h2>
+                <div class="segments" role="group" aria-label=ui.t(Text::OrderBook)>
+                    {[(false, Text::BookRows, "rows"), (true, Text::BookCurve, "curve")].map(look).collect_view()}
+                </div>
+                <Groups/>
+            </div>
+            <Show when=move || as_curve.get()><Curve/></Show>
+            <div class="heads" hidden=as_curve>
                 <span>{ui.t(Text::Price)}</span>
                 <span>{ui.t(Text::Quantity)}</span>
                 <span>{ui.t(Text::Cumulative)}</span>
             </div>
-            <div class="levels" on:keydown=walk>
+            <div class="levels" hidden=as_curve on:keydown=walk>
                 <div class="side asks">{asks.collect_view()}</div>
                 <Middle/>
                 <div class="side bids">{bids.collect_view()}</div>
             </div>
         </section>
+    }
+}
+
+/// How many ticks a row stands for.
+#[component]
+fn Groups() -> impl IntoView {
+    let App { ui, market, .. } = App::get();
+    let choose = move |event| {
+        if let Ok(ticks) = event_target_value(&event).parse() {
+            market.choose_group(ticks);
+        }
+    };
+    let option = move |ticks: u64| {
+        view! { <option value=ticks selected=move || market.group.get() == ticks>{group(ticks)}</option> }
+    };
+    view! {
+        <select class="groups num" data-testid="book-group" aria-label=ui.t(Text::BookGroup) title=ui.t(Text::BookGroup)
+            on:change=choose>
+            {GROUPS.map(option).into_iter().collect_view()}
+        </select>
+    }
+}
+
+/// Cumulated quantities over prices.
+#[component]
+fn Curve() -> impl IntoView {
+    let App { ui, market, .. } = App::get();
+    let curve = Memo::new(move |_| {
+        let of = |side: [RwSignal<Level>; LEVELS]| side.map(|level| level.get());
+        DepthCurve::of(&of(market.bids), &of(market.asks))
+    });
+    let told = move || {
+        let best = |price: Option<u64>| price.map_or("–".into(), group);
+        let lang = ui.lang.get();
+        let (bid, ask) = (best(market.best_bid.get()), best(market.best_ask.get()));
+        format!("{}: {} {bid}, {} {ask}", Text::BookCurve.of(lang), Text::Buy.of(lang), Text::Sell.of(lang))
+    };
+    let part = move |read: fn(&DepthCurve) -> String| move || curve.with(|curve| curve.as_ref().map(read));
+    view! {
+        <div class="curve" role="img" aria-label=told data-testid="depth-curve">
+            <svg viewBox="0 0 1000 400" preserveAspectRatio="none" aria-hidden="true">
+                <path class="up" d=part(|curve| curve.bids.clone())/>
+                <path class="down" d=part(|curve| curve.asks.clone())/>
+            </svg>
+            <span class="most num">{part(|curve| group(curve.most))}</span>
+            <div class="prices num">
+                <span>{part(|curve| group(curve.low))}</span>
+                <span>{part(|curve| group(curve.high))}</span>
+            </div>
+        </div>
     }
 }
 
@@ -54,7 +122,7 @@ fn Middle() -> impl IntoView {
 
 #[component]
 fn Row(side: Side, index: usize, level: RwSignal<Level>) -> impl IntoView {
-    let App { ui, market, form, account } = App::get();
+    let App { ui, market, form, account, .. } = App::get();
     let name = if side == Side::Buy { "bid" } else { "ask" };
     let shown = move |figure: fn(Level) -> u64| {
         move || Some(level.get()).filter(|level| !level.is_empty()).map(figure)
@@ -63,21 +131,37 @@ fn Row(side: Side, index: usize, level: RwSignal<Level>) -> impl IntoView {
     let quantity = shown(|level| level.quantity);
     let cumulative = shown(|level| level.cumulative);
     let is_own = Memo::new(move |_| {
-        price().is_some_and(|price| {
-            let symbol = market.symbol.get();
-            account.open.with(|open| {
-                open.iter().any(|cell| {
-                    cell.order.with(|order| {
-                        order.side == side && order.limit() == Some(price) && order.symbol == symbol
-                    })
+        let Some(price) = price() else { return false };
+        // The prices that the row stands for: bids are rounded down to it, asks up.
+        let ticks = market.group.get();
+        let (low, high) = match side {
+            Side::Buy => (price, price.saturating_add(ticks)),
+            Side::Sell => (price.saturating_sub(ticks).saturating_add(1), price.saturating_add(1)),
+        };
+        let symbol = market.symbol.get();
+        account.open.with(|open| {
+            open.iter().any(|cell| {
+                cell.order.with(|order| {
+                    let rests = order.stop.is_none() && order.side == side && order.symbol == symbol;
+                    rests && order.limit().is_some_and(|limit| (low..high).contains(&limit))
                 })
             })
         })
     });
+    let flash = NodeRef::<html::I>::new();
+    Effect::new(move || {
+        let class = match level.with(|level| level.changed) {
+            Changed::Nothing => return,
+            Changed::More => "--more",
+            Changed::Less => "--less",
+        };
+        if let Some(place) = flash.get() {
+            browser::flash(&place, class);
+        }
+    });
     let take = move |_| {
         if let Some(price) = price() {
-            form.kind.set(Kind::Limit);
-            form.set_price(price);
+            form.take_price(price);
         }
     };
     // One stop of the tab key a side; arrows walk on.
@@ -88,8 +172,9 @@ fn Row(side: Side, index: usize, level: RwSignal<Level>) -> impl IntoView {
             data-testid=format!("book-{name}-{index}") data-price=price data-quantity=quantity
             title=move || is_own.get().then(|| Text::OpenOrders.of(ui.lang.get()))
             on:click=take>
+            <i class="flash" aria-hidden="true" node_ref=flash></i>
             <i class="bar" aria-hidden="true"
-                style:transform=move || format!("scaleX({})", f64::from(level.get().share) / 1000.0)></i>
+                style:transform=move || format!("scaleX({}e-3)", level.get().share)></i>
             <span class="num price">{move || price().map(group)}</span>
             <span class="num">{move || quantity().map(group)}</span>
             <span class="num sum">{move || cumulative().map(|sum| compact(sum, ui.lang.get()))}</span>

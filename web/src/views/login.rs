@@ -4,9 +4,11 @@ use crate::auth;
 use crate::i18n::Text;
 use crate::logic::session::{Session, test_user_id};
 use crate::stores::{App, Mood};
+use crate::views::on_demand::{OnDemand, Part};
 use leptos::ev::SubmitEvent;
 use leptos::task::spawn_local;
 use leptos::{html, prelude::*};
+use wasm_split_helpers::wasm_split;
 
 #[component]
 pub fn LoginDialog() -> impl IntoView {
@@ -22,6 +24,13 @@ pub fn LoginDialog() -> impl IntoView {
             _ => {}
         }
     });
+    // Once opened, the forms stay: what is typed is not lost.
+    let wanted = RwSignal::new(false);
+    Effect::new(move || {
+        if ui.login_open.get() {
+            wanted.set(true);
+        }
+    });
     let close = move |_| ui.login_open.set(false);
     view! {
         <dialog node_ref=dialog class="login" aria-labelledby="login-title" on:close=move |_| ui.login_open.set(false)>
@@ -31,11 +40,26 @@ pub fn LoginDialog() -> impl IntoView {
                     "×"
                 </button>
             </header>
-            <Show when=move || app.market.config.with(|config| config.test_mode)>
-                <TestLogin/>
+            <Show when=move || wanted.get()>
+                <OnDemand load=|| Box::pin(forms())/>
             </Show>
-            <AccountLogin/>
         </dialog>
+    }
+}
+
+#[wasm_split(account, fallible)]
+fn forms() -> Part {
+    Ok(|| view! { <Forms/> }.into_any())
+}
+
+#[component]
+fn Forms() -> impl IntoView {
+    let app = App::get();
+    view! {
+        <Show when=move || app.market.config.with(|config| config.test_mode)>
+            <TestLogin/>
+        </Show>
+        <AccountLogin/>
     }
 }
 

@@ -1,15 +1,21 @@
 //! What the page looks like: one component a file, each reading the stores it shows.
 
-mod balances;
-mod chart;
-mod ladder;
+mod arrange;
+pub(crate) mod chart;
+pub(crate) mod dialogs;
+pub(crate) mod keys;
+pub(crate) mod ladder;
 mod login;
 mod markets;
-mod orders;
+pub(crate) mod on_demand;
+pub(crate) mod orders;
 mod page;
-mod tape;
-mod ticket;
-mod toasts;
-mod top_bar;
+mod records;
+pub(crate) mod settings;
+mod table;
+pub(crate) mod tape;
+pub(crate) mod ticket;
+pub(crate) mod toasts;
+pub(crate) mod top_bar;
 
 pub use page::Page;

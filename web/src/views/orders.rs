@@ -1,17 +1,39 @@
-//! Open orders, history and balances, in tabs. Every order is a row with one signal.
+//! The panel of orders: open orders, history, fills and balances, in tabs. Every order is a row with one signal. The open
+//! orders are loaded for who is logged in, the other lists (`records`) when their tab is first chosen.
 
-use super::balances::Balances;
-use crate::i18n::{Lang, Text, reason_text};
+use super::records::{self, Saved};
+use super::table::{Column, cell, heads, nothing};
+use crate::i18n::{Lang, Text};
 use crate::logic::amount::group;
 use crate::logic::clock;
 use crate::logic::order::{Kind, Order, Side, Status};
-use crate::stores::{App, OrderCell, Tab};
+use crate::stores::{App, Mood, OrderCell, Tab};
 use crate::trading;
+use crate::views::on_demand::{Loading, OnDemand, Part};
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::JsCast;
+use wasm_split_helpers::wasm_split;
+use web_sys::HtmlElement;
+
+/// How a list is called, and how it comes.
+type List = (Tab, Text, &'static str, fn() -> Loading);
+
+const LISTS: [List; 4] = [
+    (Tab::Open, Text::OpenOrders, "open", || Box::pin(open_orders())),
+    (Tab::History, Text::History, "history", || Box::pin(records::history())),
+    (Tab::Fills, Text::Fills, "fills", || Box::pin(records::fills())),
+    (Tab::Balances, Text::Balances, "balances", || Box::pin(records::balances())),
+];
 
 #[component]
 pub fn OrdersPanel() -> impl IntoView {
-    let App { ui, account, .. } = App::get();
+    let app = App::get();
+    let App { ui, account, .. } = app;
+    // Another venue keeps no history of fills beside its own.
+    let lists: Vec<_> =
+        LISTS.into_iter().filter(|(tab, ..)| app.venue().is_none() || *tab != Tab::Fills).collect();
     let tab = move |(tab, text, name): (Tab, Text, &'static str)| {
         let is_chosen = move || ui.tab.get() == tab;
         let count = move || {
@@ -21,59 +43,125 @@ pub fn OrdersPanel() -> impl IntoView {
         view! {
             <button type="button" role="tab" id=format!("tab-{name}") data-testid=format!("tab-{name}")
                 aria-controls=format!("list-{name}") aria-selected=move || is_chosen().to_string()
+                tabindex=move || if is_chosen() { "0" } else { "-1" }
                 on:click=move |_| ui.tab.set(tab)>
                 {ui.t(text)} {count}
             </button>
         }
     };
-    let tabs = [
-        (Tab::Open, Text::OpenOrders, "open"),
-        (Tab::History, Text::History, "history"),
-        (Tab::Balances, Text::Balances, "balances"),
-    ];
+    let tabs: Vec<_> = lists.iter().map(|(of, text, name, _)| tab((*of, *text, *name))).collect();
+    let list = |(tab, _, name, load)| view! { <List tab name load/> };
     view! {
         <section class="panel orders" aria-label=ui.t(Text::Orders)>
-            <div class="tabs" role="tablist">{tabs.map(tab).collect_view()}</div>
-            <div id="list-open" class="list" role="tabpanel" aria-labelledby="tab-open"
-                hidden=move || ui.tab.get() != Tab::Open>
-                <OpenOrders/>
+            <div class="tabs">
+                <div role="tablist" on:keydown=walk_tabs>{tabs}</div>
+                <Actions/>
             </div>
-            <div id="list-history" class="list" role="tabpanel" aria-labelledby="tab-history"
-                hidden=move || ui.tab.get() != Tab::History>
-                <History/>
-            </div>
-            <div id="list-balances" class="list" role="tabpanel" aria-labelledby="tab-balances"
-                hidden=move || ui.tab.get() != Tab::Balances>
-                <Balances/>
-            </div>
+            {lists.into_iter().map(list).collect_view()}
         </section>
     }
 }
+
+/// A list of whoever is logged in, loaded when it is first looked at. What has been shown stays.
+#[component]
+fn List(tab: Tab, name: &'static str, load: fn() -> Loading) -> impl IntoView {
+    let App { ui, account, .. } = App::get();
+    let is_chosen = move || ui.tab.get() == tab;
+    let was_chosen = Memo::new(move |before: Option<&bool>| before == Some(&true) || is_chosen());
+    let nobody = move || view! { <p class="empty">{ui.t(Text::LoginForOrders)}</p> };
+    let is_known = move || account.session.with(Option::is_some);
+    view! {
+        <div id=format!("list-{name}") class="list" role="tabpanel" tabindex="0" aria-labelledby=format!("tab-{name}")
+            hidden=move || !is_chosen()>
+            <Show when=is_known fallback=nobody>
+                <Show when=move || was_chosen.get()><OnDemand load/></Show>
+            </Show>
+        </div>
+    }
+}
+
+#[wasm_split(orders, fallible)]
+fn open_orders() -> Part {
+    Ok(|| view! { <OpenOrders/> }.into_any())
+}
+
+/// Arrow keys go from tab to tab.
+pub fn walk_tabs(event: KeyboardEvent) {
+    let forward = match event.key().as_str() {
+        "ArrowRight" => true,
+        "ArrowLeft" => false,
+        _ => return,
+    };
+    let Some(here) = document().active_element() else { return };
+    let next = if forward { here.next_element_sibling() } else { here.previous_element_sibling() };
+    if let Some(next) = next.and_then(|next| next.dyn_into::<HtmlElement>().ok()) {
+        event.prevent_default();
+        // What cannot be focused stays as it is.
+        let _ = next.focus();
+        next.click();
+    }
+}
+
+/// What can be done with the whole of a list.
+#[component]
+fn Actions() -> impl IntoView {
+    let app = App::get();
+    let App { ui, account, .. } = app;
+    let saving = RwSignal::new(false);
+    let save = move |_| {
+        saving.set(true);
+        spawn_local(async move {
+            let saved = match records::saver().await {
+                Ok(save) => save(app, ui.tab.get_untracked()).await,
+                Err(_) => Saved::Failed,
+            };
+            saving.set(false);
+            match saved {
+                Saved::Rows(count) => {
+                    ui.toast("csv", Mood::Good, ui.now(Text::ListSaved), group(count as u64))
+                }
+                Saved::Failed => ui.toast("csv", Mood::Bad, ui.now(Text::ListNotSaved), String::new()),
+            }
+        });
+    };
+    view! {
+        <Show when=move || account.session.with(Option::is_some)>
+            <div class="actions">
+                <button type="button" class="quiet" data-testid="cancel-all-open" hidden=move || ui.tab.get() != Tab::Open
+                    disabled=move || account.open.with(Vec::is_empty) on:click=move |_| ui.cancelling.set(true)>
+                    {ui.t(Text::CancelAll)}
+                </button>
+                <button type="button" class="quiet" data-testid="save-csv" disabled=saving title=ui.t(Text::SaveList)
+                    on:click=save>"CSV"</button>
+            </div>
+        </Show>
+    }
+}
+
+const OPEN_COLUMNS: [Column; 10] = [
+    (Text::Time, ""),
+    (Text::Symbol, ""),
+    (Text::Side, ""),
+    (Text::Kind, "wide"),
+    (Text::Price, "right"),
+    (Text::Quantity, "right"),
+    (Text::Filled, "right wide"),
+    (Text::Remaining, "right wide"),
+    (Text::Status, "wide"),
+    (Text::Action, "right"),
+];
 
 #[component]
 fn OpenOrders() -> impl IntoView {
     let App { ui, account, .. } = App::get();
     view! {
         <table>
-            <thead>
-                <tr>
-                    <th scope="col">{ui.t(Text::Time)}</th>
-                    <th scope="col">{ui.t(Text::Symbol)}</th>
-                    <th scope="col">{ui.t(Text::Side)}</th>
-                    <th scope="col" class="wide">{ui.t(Text::Kind)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Price)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Quantity)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Filled)}</th>
-                    <th scope="col" class="right wide">{ui.t(Text::Remaining)}</th>
-                    <th scope="col" class="wide">{ui.t(Text::Status)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Action)}</th>
-                </tr>
-            </thead>
+            {heads(ui, &OPEN_COLUMNS)}
             <tbody>
                 <For each=move || account.open.get() key=|cell| cell.id.clone() children=|cell| view! { <OpenRow cell/> }/>
             </tbody>
         </table>
-        <Nothing text=Text::NoOpenOrders none=Signal::derive(move || account.open.with(Vec::is_empty))/>
+        {nothing(Text::NoOpenOrders, Signal::derive(move || account.open.with(Vec::is_empty)))}
     }
 }
 
@@ -83,21 +171,36 @@ fn OpenRow(cell: OrderCell) -> impl IntoView {
     let lang = app.ui.lang;
     let id = StoredValue::new(cell.id.clone());
     let order = RwSignal::from(cell.order);
-    let status = move || order.with(|order| order.status);
+    let before = Memo::new(move |_| app.account.ahead.with(|all| id.with_value(|id| all.get(id).copied())));
+    let ahead = move || {
+        let (orders, quantity) = before.get()?;
+        let text = ahead_text(orders, quantity, lang.get());
+        let name = id.with_value(|id| format!("ahead-{id}"));
+        Some(view! { <small class="num ahead" data-testid=name data-orders=orders>{text}</small> })
+    };
+    let named = move |text: Text| move || format!("{} {}", text.of(lang.get()), id.get_value());
+    let of = move |class, read: fn(&Order, Lang) -> String| {
+        self::cell(class, move || order.with(|order| read(order, lang.get())))
+    };
     view! {
-        <tr data-testid=format!("open-order-{}", cell.id) data-status=move || format!("{:?}", status())>
-            <td class="num dim">{created(app, order)}</td>
-            <td>{move || order.with(|order| order.symbol.clone())}</td>
-            <td>{side(app, order)}</td>
-            <td class="wide">{move || order.with(|order| kind_text(order, lang.get()))}</td>
-            <td class="num right">{move || order.with(|order| price_text(order, lang.get()))}</td>
-            <td class="num right">{move || order.with(|order| group(order.quantity))}</td>
-            <td class="num right">{move || order.with(|order| group(order.filled))}</td>
-            <td class="num right wide">{move || order.with(|order| group(order.remaining))}</td>
-            <td class="wide">{move || status_text(status()).of(lang.get())}</td>
+        <tr data-testid=format!("open-order-{}", cell.id) data-status=move || order.with(|order| order.status.as_str())>
+            {created(app, order)}
+            {of("", |order, _| order.symbol.clone())}
+            <td>{side(app, order)} {ahead}</td>
+            {of("wide", kind_text)}
+            {of("num right", price_text)}
+            {of("num right", |order, _| group(order.quantity))}
+            {of("num right wide", |order, _| group(order.filled))}
+            {of("num right wide", |order, _| group(order.remaining))}
+            {of("wide", |order, lang| status_text(order.status).of(lang).to_owned())}
             <td class="right">
-                <button type="button" class="quiet" data-testid=format!("cancel-{}", cell.id)
-                    aria-label=move || format!("{} {}", Text::Cancel.of(lang.get()), id.get_value())
+                <button type="button" class="quiet" data-testid=format!("amend-{}", cell.id)
+                    hidden=move || order.with(|order| order.limit().is_none()) aria-label=named(Text::Amend)
+                    on:click=move |_| app.ui.amending.set(Some(order.get_untracked()))>
+                    {app.ui.t(Text::Amend)}
+                </button>
+                " "
+                <button type="button" class="quiet" data-testid=format!("cancel-{}", cell.id) aria-label=named(Text::Cancel)
                     on:click=move |_| trading::cancel(app, id.get_value())>
                     {app.ui.t(Text::Cancel)}
                 </button>
@@ -106,105 +209,65 @@ fn OpenRow(cell: OrderCell) -> impl IntoView {
     }
 }
 
-#[component]
-fn History() -> impl IntoView {
-    let app = App::get();
-    let App { ui, account, .. } = app;
-    view! {
-        <table>
-            <thead>
-                <tr>
-                    <th scope="col">{ui.t(Text::Time)}</th>
-                    <th scope="col">{ui.t(Text::Symbol)}</th>
-                    <th scope="col">{ui.t(Text::Side)}</th>
-                    <th scope="col" class="wide">{ui.t(Text::Kind)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Price)}</th>
-                    <th scope="col" class="right wide">{ui.t(Text::AveragePrice)}</th>
-                    <th scope="col" class="right wide">{ui.t(Text::Quantity)}</th>
-                    <th scope="col" class="right">{ui.t(Text::Filled)}</th>
-                    <th scope="col">{ui.t(Text::Status)}</th>
-                </tr>
-            </thead>
-            <tbody>
-                <For each=move || account.closed.get() key=|cell| cell.id.clone()
-                    children=|cell| view! { <HistoryRow cell/> }/>
-            </tbody>
-        </table>
-        <Nothing text=Text::NoHistory none=Signal::derive(move || account.closed.with(Vec::is_empty))/>
-        <Show when=move || account.cursor.with(Option::is_some)>
-            <button type="button" class="more" data-testid="history-more" on:click=move |_| trading::load_more(app)>
-                {ui.t(Text::More)}
-            </button>
-        </Show>
+pub fn created(app: App, order: RwSignal<Order>) -> AnyView {
+    cell("num dim", move || {
+        let time = order.with(|order| order.created_at);
+        clock::date_and_time(time, app.market.day_offset_s(), app.ui.lang.get())
+    })
+}
+
+pub fn side(app: App, order: RwSignal<Order>) -> AnyView {
+    side_mark(app, Signal::derive(move || order.with(|order| order.side)))
+}
+
+/// Buying or selling, in its colour.
+pub fn side_mark(app: App, side: Signal<Side>) -> AnyView {
+    let text = move || if side.get() == Side::Buy { Text::Buy } else { Text::Sell }.of(app.ui.lang.get());
+    view! { <b class=move || side.get().class()>{text}</b> }.into_any()
+}
+
+/// `12 ahead (340)`.
+fn ahead_text(orders: u32, quantity: u64, lang: Lang) -> String {
+    match (orders, lang) {
+        (0, _) => Text::FirstInLine.of(lang).to_owned(),
+        (_, Lang::Ko) => format!("앞에 {}건 ({})", group(orders.into()), group(quantity)),
+        (_, Lang::En) => format!("{} ahead ({})", group(orders.into()), group(quantity)),
     }
 }
 
-#[component]
-fn HistoryRow(cell: OrderCell) -> impl IntoView {
-    let app = App::get();
-    let lang = app.ui.lang;
-    let order = RwSignal::from(cell.order);
-    let average = move || order.with(|order| order.average_price().map_or("–".into(), group));
-    let status = move || order.with(|order| order.status);
-    let reason = move || {
-        order.with(|order| {
-            let reason = order.reason.as_deref()?;
-            let text = reason_text(reason, lang.get()).unwrap_or(reason);
-            Some(view! { <small class="dim" title=text.to_owned()>{text.to_owned()}</small> })
-        })
+pub fn kind_text(order: &Order, lang: Lang) -> String {
+    let name = match (order.kind, order.stop) {
+        (Some(Kind::Market), None) => Text::Market,
+        (Some(Kind::Market), Some(_)) => Text::Stop,
+        (Some(Kind::Limit), None) => Text::Limit,
+        (Some(Kind::Limit), Some(_)) => Text::StopLimit,
+        (None, _) => return "–".to_owned(),
     };
-    view! {
-        <tr data-testid=format!("history-order-{}", cell.id) data-status=move || format!("{:?}", status())>
-            <td class="num dim">{created(app, order)}</td>
-            <td>{move || order.with(|order| order.symbol.clone())}</td>
-            <td>{side(app, order)}</td>
-            <td class="wide">{move || order.with(|order| kind_text(order, lang.get()))}</td>
-            <td class="num right">{move || order.with(|order| price_text(order, lang.get()))}</td>
-            <td class="num right wide">{average}</td>
-            <td class="num right wide">{move || order.with(|order| group(order.quantity))}</td>
-            <td class="num right">{move || order.with(|order| group(order.filled))}</td>
-            <td>{move || status_text(status()).of(lang.get())} {reason}</td>
-        </tr>
+    let mut parts = vec![name.of(lang).to_owned()];
+    if let (Some(Kind::Limit), Some(tif)) = (order.kind, order.tif) {
+        parts.push(tif.as_str().to_owned());
     }
-}
-
-/// What a list says when it is empty: that there is nothing, or that nobody is logged in.
-#[component]
-fn Nothing(text: Text, none: Signal<bool>) -> impl IntoView {
-    let App { ui, account, .. } = App::get();
-    move || {
-        let text = if account.session.with(Option::is_some) { text } else { Text::LoginForOrders };
-        none.get().then(|| view! { <p class="empty">{text.of(ui.lang.get())}</p> })
+    if let Some(stop) = order.stop {
+        let sign = if order.side == Side::Buy { "≥" } else { "≤" };
+        parts.push(format!("{sign} {}", group(stop)));
     }
-}
-
-fn created(app: App, order: RwSignal<Order>) -> impl IntoView {
-    move || clock::date_and_time(order.with(|order| order.created_at), app.market.day_offset_s())
-}
-
-fn side(app: App, order: RwSignal<Order>) -> impl IntoView {
-    let side = move || order.with(|order| order.side);
-    let text = move || if side() == Side::Buy { Text::Buy } else { Text::Sell }.of(app.ui.lang.get());
-    view! { <b class=move || side().class()>{text}</b> }
-}
-
-fn kind_text(order: &Order, lang: Lang) -> String {
-    match (order.kind, order.tif) {
-        (Some(Kind::Market), _) => Text::Market.of(lang).to_owned(),
-        (Some(Kind::Limit), Some(tif)) => format!("{} {}", Text::Limit.of(lang), tif.as_str()),
-        (Some(Kind::Limit), None) => Text::Limit.of(lang).to_owned(),
-        (None, _) => "–".to_owned(),
+    if order.post_only {
+        parts.push(Text::PostOnly.of(lang).to_owned());
     }
+    if let Some(display) = order.display {
+        parts.push(format!("{} {}", Text::Display.of(lang), group(display)));
+    }
+    parts.join(" ")
 }
 
-fn price_text(order: &Order, lang: Lang) -> String {
+pub fn price_text(order: &Order, lang: Lang) -> String {
     match order.limit() {
         Some(price) => group(price),
         None => Text::Market.of(lang).to_owned(),
     }
 }
 
-fn status_text(status: Status) -> Text {
+pub fn status_text(status: Status) -> Text {
     match status {
         Status::Pending => Text::StatePending,
         Status::Accepted => Text::StateAccepted,

@@ -4,13 +4,15 @@ use crate::i18n::{Lang, Text};
 use crate::logic::amount::{InputError, group, parse_amount};
 use crate::logic::message::CASH;
 use crate::logic::order::{Kind, Side, Tif};
-use crate::logic::ticket::{Fault, affordable, total};
+use crate::logic::ticket::{Fault, Preview, Style, affordable, preview};
 use crate::stores::{App, Mood};
 use crate::trading;
 use leptos::ev::{KeyboardEvent, SubmitEvent};
 use leptos::prelude::*;
 
 const SHARES: [u64; 4] = [10, 25, 50, 100];
+/// The exchange takes none.
+const FEE: u64 = 0;
 
 #[component]
 pub fn TicketPanel() -> impl IntoView {
@@ -31,9 +33,14 @@ pub fn TicketPanel() -> impl IntoView {
             <form on:submit=submit novalidate>
                 <Kinds/>
                 <Available/>
-                <Price/>
+                <Show when=move || form.style.get().has_stop()>
+                    <PriceField id="order-stop" text=Text::StopPrice value=form.stop off=false/>
+                </Show>
+                <PriceField id="order-price" text=Text::Price value=form.price
+                    off=Signal::derive(move || form.style.get().kind() == Kind::Market)/>
                 <Quantity/>
                 <Shares/>
+                <Terms/>
                 <Total/>
                 <Submit/>
             </form>
@@ -41,10 +48,11 @@ pub fn TicketPanel() -> impl IntoView {
     }
 }
 
-/// Checks the form and sends it, or says what is wrong.
+/// Checks the form and sends it, after a question if the user wants one, or says what is wrong.
 fn send(app: App) {
     let symbol = app.market.symbol.get_untracked();
     match untrack(|| app.form.ticket(symbol).check()) {
+        Ok(request) if app.ui.confirms.get_untracked() => app.form.asked.set(Some(request)),
         Ok(request) => trading::place(app, request),
         Err(fault) => {
             let lang = app.ui.lang.get_untracked();
@@ -63,6 +71,10 @@ fn fault_text(fault: Fault, lang: Lang) -> &'static str {
         Fault::Quantity(InputError::NotANumber) => Text::QuantityNotANumber,
         Fault::Quantity(InputError::Zero) => Text::QuantityZero,
         Fault::Quantity(InputError::TooLarge) => Text::QuantityTooLarge,
+        Fault::Stop(InputError::Empty) => Text::StopEmpty,
+        Fault::Stop(_) => Text::StopBad,
+        Fault::Display(_) => Text::DisplayBad,
+        Fault::DisplayTooLarge => Text::DisplayTooLarge,
         Fault::TotalTooLarge => Text::TotalTooLarge,
     };
     text.of(lang)
@@ -75,6 +87,15 @@ fn reference(app: App) -> Option<u64> {
         Side::Sell => app.market.best_bid.get(),
     };
     best.or_else(|| app.market.last.get().map(|last| last.price))
+}
+
+/// The price that the order is reckoned at: its limit, its stop, or the best on the other side.
+fn reckoned(app: App) -> Option<u64> {
+    match app.form.style.get() {
+        Style::Limit | Style::StopLimit => parse_amount(&app.form.price.get()).ok(),
+        Style::Stop => parse_amount(&app.form.stop.get()).ok(),
+        Style::Market => reference(app),
+    }
 }
 
 #[component]
@@ -98,14 +119,34 @@ fn Sides() -> impl IntoView {
 #[component]
 fn Kinds() -> impl IntoView {
     let App { ui, form, .. } = App::get();
-    let tab = move |(kind, text, name): (Kind, Text, &'static str)| {
+    let tab = move |style: Style| {
+        let text = match style {
+            Style::Limit => Text::Limit,
+            Style::Market => Text::Market,
+            Style::StopLimit => Text::StopLimit,
+            Style::Stop => Text::Stop,
+        };
         view! {
-            <button type="button" data-testid=format!("order-type-{name}")
-                aria-pressed=move || (form.kind.get() == kind).to_string() on:click=move |_| form.kind.set(kind)>
+            <button type="button" data-testid=format!("order-type-{}", style.as_str())
+                aria-pressed=move || (form.style.get() == style).to_string() on:click=move |_| form.style.set(style)>
                 {ui.t(text)}
             </button>
         }
     };
+    view! {
+        <div class="kinds">
+            <div class="tabs" role="group" aria-label=ui.t(Text::Kind)>{Style::ALL.map(tab).into_iter().collect_view()}</div>
+        </div>
+    }
+}
+
+/// How long a limit order stands, and how.
+#[component]
+fn Terms() -> impl IntoView {
+    let App { ui, form, .. } = App::get();
+    let is_market = move || form.style.get().kind() == Kind::Market;
+    let may_rest = move || !is_market() && form.tif.get() == Tif::Gtc;
+    let may_be_post_only = move || may_rest() && form.style.get() == Style::Limit;
     let condition = move |tif: Tif| {
         let text = match tif {
             Tif::Gtc => Text::TifGtc,
@@ -114,21 +155,29 @@ fn Kinds() -> impl IntoView {
         };
         view! {
             <button type="button" data-testid=format!("order-tif-{}", tif.as_str().to_ascii_lowercase()) title=ui.t(text)
-                disabled=move || form.kind.get() == Kind::Market
-                aria-pressed=move || (form.kind.get() == Kind::Limit && form.tif.get() == tif).to_string()
+                disabled=is_market aria-pressed=move || (!is_market() && form.tif.get() == tif).to_string()
                 on:click=move |_| form.tif.set(tif)>
                 {tif.as_str()}
             </button>
         }
     };
     view! {
-        <div class="kinds">
-            <div class="tabs" role="group" aria-label=ui.t(Text::Kind)>
-                {[(Kind::Limit, Text::Limit, "limit"), (Kind::Market, Text::Market, "market")].map(tab).collect_view()}
-            </div>
+        <div class="terms">
             <div class="segments" role="group" aria-label=ui.t(Text::Tif)>
                 {Tif::ALL.map(condition).into_iter().collect_view()}
             </div>
+            <label class="check" title=ui.t(Text::PostOnlyHint)>
+                <input type="checkbox" data-testid="order-post-only" prop:checked=form.post_only
+                    disabled=move || !may_be_post_only()
+                    on:change=move |event| form.post_only.set(event_target_checked(&event))/>
+                <span>{ui.t(Text::PostOnly)}</span>
+            </label>
+            <label class="show" title=ui.t(Text::DisplayHint)>
+                <span>{ui.t(Text::Display)}</span>
+                <input class="num" data-testid="order-display" inputmode="numeric" autocomplete="off"
+                    disabled=move || !may_rest() placeholder=ui.t(Text::DisplayAll) prop:value=form.display
+                    on:input=move |event| form.display.set(event_target_value(&event))/>
+            </label>
         </div>
     }
 }
@@ -160,31 +209,39 @@ fn spent(app: App) -> String {
     }
 }
 
+/// A field with a price that arrow keys and buttons move by ticks, ten at a time with Shift.
 #[component]
-fn Price() -> impl IntoView {
+fn PriceField(
+    id: &'static str,
+    text: Text,
+    value: RwSignal<String>,
+    #[prop(into)] off: Signal<bool>,
+) -> impl IntoView {
     let app = App::get();
     let App { ui, form, .. } = app;
-    let is_market = move || form.kind.get() == Kind::Market;
-    let step = move |ticks: i64| untrack(|| form.step_price(ticks, reference(app)));
+    let step = move |ticks: i64| untrack(|| form.step(value, ticks, reference(app)));
     let on_key = move |event: KeyboardEvent| {
+        let ticks = if event.shift_key() { 10 } else { 1 };
         let ticks = match event.key().as_str() {
-            "ArrowUp" => 1,
-            "ArrowDown" => -1,
+            "ArrowUp" => ticks,
+            "ArrowDown" => -ticks,
             _ => return,
         };
         event.prevent_default();
         step(ticks);
     };
+    let labelled =
+        move |direction: Text| move || format!("{} {}", text.of(ui.lang.get()), direction.of(ui.lang.get()));
     view! {
-        <div class="field" class:off=is_market>
-            <label for="order-price">{ui.t(Text::Price)}</label>
-            <input id="order-price" data-testid="order-price" class="num" inputmode="numeric" autocomplete="off"
-                disabled=is_market prop:value=move || if is_market() { String::new() } else { form.price.get() }
-                placeholder=move || is_market().then(|| Text::MarketPrice.of(ui.lang.get()))
-                on:input=move |event| form.price.set(event_target_value(&event)) on:keydown=on_key/>
-            <button type="button" data-testid="price-down" disabled=is_market aria-label=ui.t(Text::PriceDown)
+        <div class="field" class:off=off>
+            <label for=id>{ui.t(text)}</label>
+            <input id=id data-testid=id class="num" inputmode="numeric" autocomplete="off"
+                disabled=off prop:value=move || if off.get() { String::new() } else { value.get() }
+                placeholder=move || off.get().then(|| Text::MarketPrice.of(ui.lang.get()))
+                on:input=move |event| value.set(event_target_value(&event)) on:keydown=on_key/>
+            <button type="button" data-testid=format!("{id}-down") disabled=off aria-label=labelled(Text::PriceDown)
                 on:click=move |_| step(-1)>"−"</button>
-            <button type="button" data-testid="price-up" disabled=is_market aria-label=ui.t(Text::PriceUp)
+            <button type="button" data-testid=format!("{id}-up") disabled=off aria-label=labelled(Text::PriceUp)
                 on:click=move |_| step(1)>"+"</button>
         </div>
     }
@@ -209,11 +266,8 @@ fn Shares() -> impl IntoView {
     let take = move |share: u64| {
         untrack(|| {
             let limit = parse_amount(&form.price.get()).ok();
-            let price = match form.kind.get() {
-                Kind::Limit => limit.or_else(|| reference(app)),
-                Kind::Market => app.market.best_ask.get(),
-            };
-            let (side, kind) = (form.side.get(), form.kind.get());
+            let (side, kind) = (form.side.get(), form.style.get().kind());
+            let price = reckoned(app).or_else(|| reference(app).filter(|_| kind == Kind::Limit));
             match affordable(side, kind, price, app.account.available(&spent(app)), share) {
                 Some(quantity) => {
                     if let (Kind::Limit, None, Some(price)) = (kind, limit, price) {
@@ -240,29 +294,54 @@ fn Shares() -> impl IntoView {
     }
 }
 
+/// What the order comes to, before it is sent.
 #[component]
 fn Total() -> impl IntoView {
     let app = App::get();
-    let form = app.form;
-    let is_market = move || form.kind.get() == Kind::Market;
-    let amount = move || {
-        let price = if is_market() { reference(app) } else { parse_amount(&form.price.get()).ok() };
-        let quantity = parse_amount(&form.quantity.get()).ok();
-        let total = price.zip(quantity).and_then(|(price, quantity)| total(price, quantity));
-        total.map_or("–".into(), group)
+    let App { ui, form, account, .. } = app;
+    let preview = Memo::new(move |_| {
+        let quantity = parse_amount(&form.quantity.get()).ok()?;
+        let available = account.available(&spent(app));
+        preview(form.side.get(), form.style.get().kind(), reckoned(app)?, quantity, available)
+    });
+    let figure = move |read: fn(Preview) -> u64| {
+        move || preview.get().map_or("–".into(), |preview| group(read(preview)))
     };
-    let label = move || if is_market() { Text::EstimatedTotal } else { Text::Total }.of(app.ui.lang.get());
+    let label = move || {
+        let is_market = form.style.get().kind() == Kind::Market;
+        if is_market { Text::EstimatedTotal } else { Text::Total }.of(ui.lang.get())
+    };
+    let is_short = move || {
+        account.session.with(Option::is_some) && preview.get().is_some_and(|preview| preview.left.is_none())
+    };
+    let left = move || match preview.get() {
+        Some(Preview { left: Some(left), .. }) => group(left),
+        Some(_) if is_short() => Text::NotEnough.of(ui.lang.get()).to_owned(),
+        _ => "–".into(),
+    };
     view! {
+        <div class="line">
+            <span>{ui.t(Text::WillLock)}</span>
+            <b class="num" data-testid="order-locked">{figure(|preview| preview.locked)}</b>
+        </div>
+        <div class="line">
+            <span>{ui.t(Text::Fee)}</span>
+            <b class="num" data-testid="order-fee">{figure(|_| FEE)}</b>
+        </div>
+        <div class="line">
+            <span>{ui.t(Text::LeftAfter)}</span>
+            <b class="num" class:fault=is_short data-testid="order-left">{left}</b>
+        </div>
         <div class="line total">
             <span>{label}</span>
-            <b class="num" data-testid="order-total">{amount}</b>
+            <b class="num" data-testid="order-total">{figure(|preview| preview.total)}</b>
         </div>
     }
 }
 
 #[component]
 fn Submit() -> impl IntoView {
-    let App { ui, market, account, form } = App::get();
+    let App { ui, market, account, form, .. } = App::get();
     let is_known = move || account.session.with(Option::is_some);
     let label = move || {
         let lang = ui.lang.get();

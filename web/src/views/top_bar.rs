@@ -1,5 +1,6 @@
 //! The top bar: the shown symbol's price and day, the feed's state, language and user.
 
+use super::settings::Settings;
 use crate::auth;
 use crate::i18n::{Lang, Text};
 use crate::logic::amount::{Direction, compact, group, percent};
@@ -29,7 +30,9 @@ pub fn TopBar() -> impl IntoView {
             <Price/>
             <Day/>
             <div class="right">
+                <a class="quiet" href="#sandbox" data-testid="to-sandbox">{app.ui.t(Text::Sandbox)}</a>
                 <FeedStatus/>
+                <Settings/>
                 <Languages/>
                 <User/>
             </div>
@@ -38,7 +41,7 @@ pub fn TopBar() -> impl IntoView {
 }
 
 #[component]
-fn Logo() -> impl IntoView {
+pub fn Logo() -> impl IntoView {
     view! {
         <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
             <path fill="currentColor" d="M12 1.5 14.4 9.6 22.5 12l-8.1 2.4L12 22.5l-2.4-8.1L1.5 12l8.1-2.4z"/>
@@ -47,7 +50,7 @@ fn Logo() -> impl IntoView {
 }
 
 #[component]
-fn Price() -> impl IntoView {
+pub fn Price() -> impl IntoView {
     let market = App::get().market;
     let change = move || market.ticker.with(|ticker| ticker.as_ref().map_or(0.0, |ticker| ticker.change));
     let direction = move || Direction::of_change(change());
@@ -102,15 +105,17 @@ fn FeedStatus() -> impl IntoView {
         FeedState::Offline => ("offline", Text::FeedOffline),
     };
     view! {
-        <span class="feed" role="status" data-testid="feed-status" data-state=move || state().0>
+        <span class="feed" data-testid="feed-status" data-state=move || state().0
+            title=move || market.latency.get().map(|ms| format!("{} {ms} ms", Text::Latency.of(ui.lang.get())))>
             <i aria-hidden="true"></i>
-            <span>{move || state().1.of(ui.lang.get())}</span>
+            <span role="status">{move || state().1.of(ui.lang.get())}</span>
+            <small class="num" data-testid="latency">{move || market.latency.get().map(|ms| format!("{ms} ms"))}</small>
         </span>
     }
 }
 
 #[component]
-fn Languages() -> impl IntoView {
+pub fn Languages() -> impl IntoView {
     let ui = App::get().ui;
     let button = move |(lang, label, name): (Lang, &'static str, &'static str)| {
         view! {

@@ -50,8 +50,7 @@ pub fn Legend(read: RwSignal<Option<Read>>) -> impl IntoView {
             let count = kind.parameters().len();
             let numbers: Vec<_> = setting.numbers[..count].iter().map(u32::to_string).collect();
             let values = figures.into_iter().enumerate().filter_map(move |(line, value)| {
-                let style = format!("color:{}", color(kind, line));
-                Some(view! { <b class="num" style=style>{decimal(value?, digits)}</b> " " })
+                Some(view! { <b class="num" style:color=color(kind, line)>{decimal(value?, digits)}</b> " " })
             });
             view! {
                 <span data-testid=format!("legend-{}", kind.as_str())>

@@ -4,8 +4,10 @@ use crate::i18n::Text;
 use crate::logic::indicators::settings::Parameter;
 use crate::logic::indicators::{Kind, MAX_PERIOD};
 use crate::stores::App;
+use crate::views::on_demand::{OnDemand, Part};
 use leptos::ev::KeyboardEvent;
 use leptos::{html, prelude::*};
+use wasm_split_helpers::wasm_split;
 
 #[component]
 pub fn IndicatorMenu() -> impl IntoView {
@@ -25,7 +27,7 @@ pub fn IndicatorMenu() -> impl IntoView {
     let count = move || ui.indicators.with(|settings| settings.all().iter().filter(|one| one.on).count());
     view! {
         <div class="menu" on:keydown=close>
-            <button type="button" node_ref=button class="quiet" data-testid="indicators-open" aria-controls="indicators" aria-label=ui.t(Text::Indicators)
+            <button type="button" node_ref=button class="quiet" data-testid="indicators-open" aria-controls="indicators"
                 aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
                 <i class="fx" aria-hidden="true">"ƒ"</i> <span class="word">{ui.t(Text::Indicators)}</span> " "
                 <i class="count num">{count}</i>
@@ -33,14 +35,27 @@ pub fn IndicatorMenu() -> impl IntoView {
             <Show when=move || open.get()>
                 <div class="backdrop" on:click=move |_| open.set(false)></div>
                 <div id="indicators" class="popover" role="group" aria-label=ui.t(Text::Indicators)>
-                    {Kind::ALL.map(|kind| view! { <Row kind/> }).into_iter().collect_view()}
-                    <button type="button" class="quiet" data-testid="indicators-reset"
-                        on:click=move |_| ui.change_indicators(|settings| settings.reset())>
-                        {ui.t(Text::UsualNumbers)}
-                    </button>
+                    <OnDemand load=|| Box::pin(rows())/>
                 </div>
             </Show>
         </div>
+    }
+}
+
+#[wasm_split(settings, fallible)]
+fn rows() -> Part {
+    Ok(|| view! { <Rows/> }.into_any())
+}
+
+#[component]
+fn Rows() -> impl IntoView {
+    let ui = App::get().ui;
+    view! {
+        {Kind::ALL.map(|kind| view! { <Row kind/> }).into_iter().collect_view()}
+        <button type="button" class="quiet" data-testid="indicators-reset"
+            on:click=move |_| ui.change_indicators(|settings| settings.reset())>
+            {ui.t(Text::UsualNumbers)}
+        </button>
     }
 }
 

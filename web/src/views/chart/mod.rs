@@ -14,6 +14,7 @@ use crate::i18n::Text;
 use crate::logic::clock;
 use crate::stores::{App, Mood};
 use crate::trading;
+use crate::views::on_demand::{OnDemand, Part};
 use engine_core::candle::Interval;
 use legend::{Legend, Read};
 use leptos::ev::KeyboardEvent;
@@ -21,6 +22,7 @@ use leptos::{html, prelude::*};
 use menu::IndicatorMenu;
 use order_lines::OrderLines;
 use picture::Picture;
+use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
 /// The picture, once there is one. It lives as long as the page.
 type Handle = StoredValue<Option<Picture>, LocalStorage>;
@@ -37,6 +39,7 @@ pub fn ChartPanel() -> impl IntoView {
     let container = NodeRef::<html::Div>::new();
     let picture: Handle = StoredValue::new_local(None);
     let signs = Signs::new();
+    provide_context(order_lines::Chart { picture, placed: signs.placed });
     draw(container, picture, signs);
     tell(container, signs);
     let with = move |act: &dyn Fn(&Picture)| picture.with_value(|picture| picture.as_ref().map(act));
@@ -60,7 +63,7 @@ pub fn ChartPanel() -> impl IntoView {
                     <button type="button" class="quiet" data-testid="chart-newest" title=ui.t(Text::ToNewest)
                         aria-label=ui.t(Text::ToNewest) on:click=move |_| { with(&Picture::to_newest); }>"⇥"</button>
                     <button type="button" class="quiet" data-testid="chart-png" title=ui.t(Text::SavePicture)
-                        aria-label=ui.t(Text::SavePicture) on:click=move |_| save(app, picture)>"⤓ PNG"</button>
+                        aria-label=ui.t(Text::SavePicture) on:click=move |_| save(app, picture)>"PNG"</button>
                     <span class="zone">{move || clock::zone(market.config.with(|config| config.day_offset_s))}</span>
                 </div>
             </div>
@@ -69,13 +72,28 @@ pub fn ChartPanel() -> impl IntoView {
                 <Legend read=signs.read/>
                 <div class="chart" data-testid="chart" role="group" node_ref=container tabindex="0" on:keydown=key>
                 </div>
-                <OrderLines picture placed=signs.placed/>
+                <Show when=move || app.account.open.with(|open| !open.is_empty())>
+                    <OnDemand load=|| Box::pin(handles()) quiet=true/>
+                </Show>
             </div>
             <Show when=move || market.loaded.get() && market.shown.get().0 == 0>
                 <p class="empty over">{ui.t(Text::NoCandles)}</p>
             </Show>
         </section>
     }
+}
+
+#[wasm_split(orders, fallible)]
+fn handles() -> Part {
+    Ok(|| view! { <OrderLines/> }.into_any())
+}
+
+/// Makes a file of the picture.
+type Save = fn(&Picture, &str, &str) -> Result<(), wasm_bindgen::JsValue>;
+
+#[wasm_split(settings, fallible)]
+fn saver() -> Result<Save, SplitLoaderError> {
+    Ok(export::save)
 }
 
 #[component]
@@ -243,7 +261,8 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
         new.on_crosshair(move |time| {
             if hovered.try_get_value() != Some(time) {
                 hovered.set_value(time);
-                read();
+                // A drawing moves what is under a pointer that rests: the library tells so while the picture is being drawn.
+                show_later(read);
             }
         });
         new.on_range(move |before| {
@@ -288,6 +307,8 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
         let symbol = market.symbol.get();
         // Colours follow the language.
         ui.lang.track();
+        ui.theme.track();
+        ui.rising.track();
         let moves = account.moves.get();
         let lines: Vec<_> = account.open.with(|open| {
             let line = |cell: &crate::stores::OrderCell| {
@@ -304,8 +325,8 @@ fn draw(container: NodeRef<html::Div>, picture: Handle, signs: Signs) {
         signs.place();
     });
     Effect::watch(
-        move || ui.lang.get(),
-        move |lang, _, _| {
+        move || (ui.lang.get(), ui.theme.get(), ui.rising.get()),
+        move |(lang, ..), _, _| {
             picture.update_value(|picture| {
                 if let Some(picture) = picture {
                     picture.speak(*lang);
@@ -328,12 +349,14 @@ fn save(app: App, picture: Handle) {
     let symbol = market.symbol.get_untracked();
     let interval = market.interval.get_untracked().as_str();
     let now = crate::ports::browser::now_ms();
-    let clock = clock::date_and_time(now, market.day_offset_s());
+    let clock = clock::full(now, market.day_offset_s());
     let title = format!("{symbol} · {interval} · {clock} {}", clock::zone(market.day_offset_s()));
     let name = format!("{symbol}-{interval}-{}.png", engine_core::candle::format_minute(now / 1000));
-    let saved =
-        picture.with_value(|picture| picture.as_ref().map(|picture| export::save(picture, &title, &name)));
-    if !matches!(saved, Some(Ok(()))) {
-        ui.toast("chart", Mood::Bad, ui.now(Text::SaveFailed), String::new());
-    }
+    leptos::task::spawn_local(async move {
+        let save = saver().await;
+        let saved = picture.try_with_value(|picture| save.ok()?(picture.as_ref()?, &title, &name).ok());
+        if !matches!(saved, Some(Some(()))) {
+            ui.toast("chart", Mood::Bad, ui.now(Text::SaveFailed), String::new());
+        }
+    });
 }

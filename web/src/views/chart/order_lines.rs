@@ -28,10 +28,18 @@ pub fn line(order: &Order, symbol: &str, moves: &Moves) -> Option<OrderLine> {
     Some(OrderLine { id: order.id.clone(), side: order.side, price, is_moving: moving.is_some() })
 }
 
-/// `placed` counts up when the picture's scale may have changed.
+/// What handles have to know of the chart; it comes to them as context, for their code is loaded with the first order.
+#[derive(Clone, Copy)]
+pub struct Chart {
+    pub picture: Handle,
+    /// Counts up when the picture's scale may have changed.
+    pub placed: RwSignal<u32>,
+}
+
 #[component]
-pub fn OrderLines(picture: Handle, placed: RwSignal<u32>) -> impl IntoView {
+pub fn OrderLines() -> impl IntoView {
     let app = App::get();
+    let Chart { picture, placed } = expect_context();
     let shown = move || {
         let symbol = app.market.symbol.get();
         let of_symbol =
@@ -160,7 +168,6 @@ fn LineHandle(cell: OrderCell, picture: Handle, placed: RwSignal<u32>) -> impl I
                 "class",
                 format!("order-line {}{}", side.class(), if moving.is_some() { " moving" } else { "" }),
             ),
-            ("style", format!("{hidden}right:{right}px;transform:translateY({y}px)")),
             ("title", Text::MoveHint.of(lang).into()),
             ("aria-label", format!("{}: {words}", Text::MoveOrder.of(lang))),
             ("aria-valuenow", price.to_string()),
@@ -171,6 +178,9 @@ fn LineHandle(cell: OrderCell, picture: Handle, placed: RwSignal<u32>) -> impl I
             let _ = place.set_attribute(name, &value);
         }
         let _ = place.set_attribute("aria-valuetext", &words);
+        // Not by the attribute, which the page's policy refuses.
+        let look = format!("{hidden}right:{right}px;transform:translateY({y}px)");
+        web_sys::HtmlElement::style(&place).set_css_text(&look);
         place.set_inner_text(&words);
     });
     view! {

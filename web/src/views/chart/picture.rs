@@ -6,11 +6,11 @@ use crate::i18n::{Lang, Text};
 use crate::logic::amount::group;
 use crate::logic::fills::{Fill, marks};
 use crate::logic::indicators::{Figures, Setting, Settings};
+use crate::logic::map::Map;
 use crate::logic::order::Side;
 use crate::ports::browser::style_value;
 use engine_core::candle::{Candle, Interval};
 use lightweight_charts::*;
-use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use web_sys::HtmlElement;
 
@@ -25,7 +25,7 @@ pub struct Picture {
     volumes: HistogramSeries,
     markers: Markers,
     studies: Vec<StudyLines>,
-    lines: BTreeMap<String, PriceLine>,
+    lines: Map<String, PriceLine>,
     colors: Colors,
     /// The chart shows the exchange's clock: times are moved by this.
     day_offset_s: u64,
@@ -74,7 +74,7 @@ impl Picture {
             volumes,
             markers,
             studies: Vec::new(),
-            lines: BTreeMap::new(),
+            lines: Map::default(),
             colors: Colors::read(),
             day_offset_s,
             drawn: Vec::new(),
@@ -83,7 +83,7 @@ impl Picture {
         Ok(picture)
     }
 
-    /// Takes over a language's date form and colours; the points must be drawn again.
+    /// Takes over a language's date form and the theme's colours; the points must be drawn again.
     pub fn speak(&mut self, lang: Lang) {
         self.colors = Colors::read();
         let (up, down) = (&self.colors.up, &self.colors.down);
@@ -100,7 +100,7 @@ impl Picture {
                 date_format: Some("yyyy-MM-dd".into()),
                 ..LocalizationOptions::default()
             }),
-            ..ChartOptions::default()
+            ..colored()
         });
     }
 
@@ -181,7 +181,7 @@ impl Picture {
 
     /// The lines of the user's orders: as given, and no others. What they are is told by their handles.
     pub fn show_orders(&mut self, orders: &[OrderLine]) -> Result<(), JsValue> {
-        self.lines.retain(|id, _| orders.iter().any(|order| order.id == *id));
+        self.lines.retain(|id| orders.iter().any(|order| order.id == *id));
         for order in orders {
             let color = if order.side == Side::Buy { &self.colors.up } else { &self.colors.down };
             let options = PriceLineOptions {
@@ -330,6 +330,22 @@ fn whole_ticks() -> PriceFormat {
 }
 
 fn chart_options() -> ChartOptions {
+    let colored = colored();
+    ChartOptions {
+        auto_size: Some(true),
+        time_scale: Some(TimeScaleOptions {
+            time_visible: Some(true),
+            seconds_visible: Some(false),
+            bar_spacing: Some(CANDLE_WIDTH),
+            right_offset: Some(6.0),
+            ..colored.time_scale.unwrap_or_default()
+        }),
+        ..colored
+    }
+}
+
+/// What the theme colours: everything around the candles.
+fn colored() -> ChartOptions {
     let line =
         |name: &str| Some(GridLineOptions { color: Some(style_value(name)), ..GridLineOptions::default() });
     let crosshair = || {
@@ -342,7 +358,6 @@ fn chart_options() -> ChartOptions {
     };
     let border = Some(style_value("--line"));
     ChartOptions {
-        auto_size: Some(true),
         layout: Some(LayoutOptions {
             background: Some(Background::Solid("transparent".into())),
             text_color: Some(style_value("--muted")),
@@ -365,14 +380,7 @@ fn chart_options() -> ChartOptions {
             border_color: border.clone(),
             ..PriceScaleOptions::default()
         }),
-        time_scale: Some(TimeScaleOptions {
-            border_color: border,
-            time_visible: Some(true),
-            seconds_visible: Some(false),
-            bar_spacing: Some(CANDLE_WIDTH),
-            right_offset: Some(6.0),
-            ..TimeScaleOptions::default()
-        }),
+        time_scale: Some(TimeScaleOptions { border_color: border, ..TimeScaleOptions::default() }),
         ..ChartOptions::default()
     }
 }
