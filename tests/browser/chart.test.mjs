@@ -76,6 +76,12 @@ async function open(name, options = {}) {
   return page;
 }
 
+/** Closes a page, once what was asked for on its way has been answered. */
+async function leave(page) {
+  await page.unrouteAll({ behavior: 'wait' });
+  await page.context().close();
+}
+
 const sight = async (page) => (await page.chart.getAttribute('data-sight')).split(',').map(Number);
 
 test('every interval shows its candles, folded in the exchange\'s time zone', async () => {
@@ -96,7 +102,7 @@ test('every interval shows its candles, folded in the exchange\'s time zone', as
   await page.waitForFunction(() => window.__supernoba_ready === true);
   await until('the interval is remembered', async () => (await page.chart.getAttribute('data-interval')) === '1d');
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('older candles come when one scrolls left, and nothing jumps', async () => {
@@ -119,7 +125,7 @@ test('older candles come when one scrolls left, and nothing jumps', async () => 
   const pages = page.pages.filter(({ interval, before }) => interval === '1m' && before !== Infinity);
   assert.equal(new Set(pages.map(({ before }) => before)).size, pages.length, 'no page is asked for twice');
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('a live minute changes the last candle at once, in every interval', async () => {
@@ -132,7 +138,7 @@ test('a live minute changes the last candle at once, in every interval', async (
     await until('the legend tells it', async () => (await page.getByTestId('legend').innerText()).replaceAll(',', '').includes(String(price)));
   }
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('indicators are chosen, set, remembered, and told in the legend', async () => {
@@ -156,7 +162,7 @@ test('indicators are chosen, set, remembered, and told in the legend', async () 
   await until('they are there again', async () => /MA 7 20 60/.test(await told('ma')));
   await page.getByTestId('legend-macd').waitFor();
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('the legend follows the crosshair', async () => {
@@ -168,7 +174,7 @@ test('the legend follows the crosshair', async () => {
   await page.mouse.move(box.x + box.width / 3, box.y + box.height / 3);
   await until('the legend follows the crosshair', async () => (await legend.innerText()) !== last);
   assert.match(await page.getByTestId('legend-change').innerText(), /[▲▼]? ?[+-]?\d+\.\d\d%/);
-  await page.context().close();
+  await leave(page);
 });
 
 /** An order of the user, with its handle on the chart. */
@@ -240,7 +246,7 @@ test('an order is dragged to another price, let go by Escape, and brought back w
   await page.keyboard.press('Delete');
   await handle.waitFor({ state: 'detached' });
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('a move that the exchange refuses brings the order back, and the page says so', async () => {
@@ -258,7 +264,7 @@ test('a move that the exchange refuses brings the order back, and the page says 
     (await page.getByTestId('toast').allInnerTexts()).some((text) => /refused|rejected/i.test(text)));
   await until('it is back', async () => (await handle.getAttribute('data-price')) === '970');
   assert.equal(await priceOf('emma', id), 970);
-  await page.context().close();
+  await leave(page);
 });
 
 test('fills are marked on the chart, also after a reload', async () => {
@@ -274,7 +280,7 @@ test('fills are marked on the chart, also after a reload', async () => {
   await page.waitForFunction(() => window.__supernoba_ready === true);
   await until('and again', async () => (await marks()) >= 1);
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('the chart is saved as a PNG', async () => {
@@ -287,7 +293,7 @@ test('the chart is saved as a PNG', async () => {
   assert.deepEqual([...content.subarray(1, 4)], [...Buffer.from('PNG')]);
   assert.ok(content.readUInt32BE(16) >= 400 && content.length > 5_000, 'it shows something');
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 });
 
 test('the chart in Korean and on a phone', async () => {
@@ -304,7 +310,7 @@ test('the chart in Korean and on a phone', async () => {
   await page.screenshot({ path: join(shots, 'chart-ko.png') });
   assert.match(await page.getByTestId('legend').innerText(), /시[^]*고[^]*저[^]*종/);
   assert.deepEqual(page.faults, []);
-  await page.context().close();
+  await leave(page);
 
   const phone = await open(undefined, { locale: 'ko-KR', width: 390, height: 844 });
   await phone.getByTestId('indicators-open').click();

@@ -13,8 +13,8 @@ export async function openBrowser() {
 }
 
 /** A page of its own; what it complains of on the console is kept in `faults`. */
-export async function openPage(browser, url, { locale = 'en-US', width = 1440, height = 900 } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, locale });
+export async function openPage(browser, url, { locale = 'en-US', width = 1440, height = 900, serviceWorkers = 'allow' } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, locale, serviceWorkers });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   page.faults = [];
@@ -48,6 +48,12 @@ export async function placeOrder(page, { side, price, quantity }) {
   if (price) await page.getByTestId('order-price').fill(String(price));
   await page.getByTestId('order-quantity').fill(String(quantity));
   await page.getByTestId('order-submit').click();
+  if (await asks(page)) await page.getByTestId('confirm-yes').click();
+}
+
+/** Whether the page asks before it sends an order: a setting, on at first. */
+export async function asks(page) {
+  return page.evaluate(() => localStorage.getItem('supernoba.confirms') !== 'off');
 }
 
 /** One side of the book as it is shown: price and quantity, best first. */

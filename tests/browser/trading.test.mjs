@@ -3,22 +3,10 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { Exchange, root, until } from './exchange.mjs';
-import { chooseSymbol, login, openBrowser, openPage, placeOrder, shownBook } from './page.mjs';
-
-let exchange;
-let browser;
-
-before(async () => {
-  exchange = await Exchange.start();
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await exchange?.stop();
-});
+import { test } from 'node:test';
+import { root, until } from './exchange.mjs';
+import { chooseSymbol, login, openPage, placeOrder, shownBook } from './page.mjs';
+import { browser, exchange } from './running.mjs';
 
 test('an order rests in the book, is told of, and is cancelled', async () => {
   const page = await openPage(browser, exchange.url);
@@ -34,7 +22,7 @@ test('an order rests in the book, is told of, and is cancelled', async () => {
   await until('its cash is locked', async () => (await locked.getAttribute('data-value')) === '6300');
 
   await page.getByTestId('tab-open').click();
-  const cancel = page.locator('[data-testid^="cancel-"]');
+  const cancel = page.locator('[data-testid^="cancel-ord_"]');
   assert.equal(await cancel.count(), 1);
   await cancel.click();
   await until('the order is gone', async () => (await page.locator('[data-testid^="open-order-"]').count()) === 0);

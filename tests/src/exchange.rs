@@ -1,5 +1,6 @@
 //! The program under test.
 
+use crate::production::Production;
 use crate::{Client, books, eventually, repository};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::Value;
@@ -9,17 +10,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
 
-/// A running exchange in a temporary folder. Dropping it kills the process and removes the folder.
+/// A running exchange in a temporary folder. Dropping it kills its processes and removes the folder.
+///
+/// It is the embedded one, or with `SUPERNOBA_BACKENDS=production` an engine, a gateway and a streamer over servers of their own.
 pub struct Exchange {
     folder: TempDir,
     options: Vec<String>,
-    process: Option<Process>,
+    processes: Vec<Process>,
     url: String,
     http: reqwest::Client,
+    production: Option<Production>,
 }
 
 struct Process {
     child: Child,
+    /// Where it says how it is.
+    url: String,
     /// Held so that what the program prints later finds a reader.
     _output: BufReader<ChildStdout>,
 }
@@ -29,67 +35,184 @@ impl Exchange {
     /// built: that takes the WebAssembly target, which not every machine has.
     pub async fn start(options: &[&str]) -> Option<Exchange> {
         if !components().is_dir() {
-            println!("skipped: {} is missing; `cargo xtask components` builds it", components().display());
+            let missing =
+                format!("{} is missing; `cargo xtask components` builds it", components().display());
+            assert!(std::env::var_os("SUPERNOBA_FULL_TESTS").is_none(), "{missing}");
+            println!("skipped: {missing}");
             return None;
         }
         let mut exchange = Exchange {
             folder: tempfile::tempdir().expect("a temporary folder"),
             options: options.iter().map(ToString::to_string).collect(),
-            process: None,
+            processes: Vec::new(),
             url: String::new(),
             http: reqwest::Client::builder().tcp_nodelay(true).build().expect("an HTTP client"),
+            production: None,
         };
+        if std::env::var("SUPERNOBA_BACKENDS").as_deref() == Ok("production") {
+            exchange.production = Some(Production::start(&program(), &exchange.data()).await?);
+        }
         exchange.launch();
+        if exchange.production.is_some() {
+            exchange.list_symbols().await;
+        }
         Some(exchange)
     }
 
-    /// Starts the process on its folder and waits for the address it prints.
+    /// Starts the processes.
     fn launch(&mut self) {
+        let commands = match &self.production {
+            None => {
+                let mut command = Command::new(program());
+                command.args(["up", "--port", "0", "--data"]).arg(self.data());
+                command.arg("--components").arg(components()).args(&self.options);
+                vec![command]
+            }
+            // The last one is the one to talk to.
+            Some(_) => ["engine", "streamer", "gateway"].map(|role| self.role(role)).into(),
+        };
+        for command in commands {
+            let process = self.start_process(command);
+            self.url = process.url.clone();
+            self.processes.push(process);
+        }
+    }
+
+    /// One of the processes of an exchange on many machines.
+    fn role(&self, role: &str) -> Command {
+        let production = self.production.as_ref().expect("an exchange on many machines");
+        let mut command = production.command(&program(), role);
+        command.env("SUPERNOBA_GATEWAY__COMPONENTS", components()).envs(self.settings());
+        command
+    }
+
+    /// Starts it and waits for the address that it prints.
+    fn start_process(&self, mut command: Command) -> Process {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
-        let mut child = Command::new(program())
-            .args(["up", "--port", "0", "--data"])
-            .arg(self.data())
-            .arg("--components")
-            .arg(components())
-            .args(&self.options)
-            .env_remove("RUST_LOG")
-            .env_remove("LOG_LEVEL")
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the program starts");
+        command.env_remove("RUST_LOG").env_remove("LOG_LEVEL").stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("the program starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("its output can be read");
-        self.process = Some(Process { child, _output: output });
-        let address = line.trim().rsplit("http://").next().filter(|_| line.contains("http://"));
-        self.url = match address {
-            Some(address) => format!("http://{address}"),
-            None => panic!("the exchange did not start: {line:?}"),
-        };
+        let url = address(&line).unwrap_or_else(|| panic!("the exchange did not start: {line:?}"));
+        Process { child, url, _output: output }
+    }
+
+    /// Starts one more process of this role; answers its place.
+    pub fn add(&mut self, role: &str) -> usize {
+        let process = self.start_process(self.role(role));
+        self.processes.push(process);
+        self.processes.len() - 1
+    }
+
+    /// Sends a process a signal.
+    pub fn signal(&self, place: usize, signal: &str) {
+        let id = self.processes[place].child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// SIGKILL to one process; the others keep their places.
+    pub fn kill_one(&mut self, place: usize) {
+        let process = &mut self.processes[place];
+        process.child.kill().expect("it can be killed");
+        process.child.wait().expect("it ends");
+    }
+
+    /// Somebody who talks to this process.
+    pub fn at(&self, place: usize) -> Client {
+        Client::new(self.http.clone(), &self.processes[place].url)
+    }
+
+    /// What a command of the program answers about this exchange: whether it succeeded, and what it said.
+    pub fn ask(&self, command: &str) -> (bool, String) {
+        let output = self.role(command).output().expect("the program runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The options of `up` as settings of the processes.
+    fn settings(&self) -> Vec<(String, String)> {
+        let mut settings = Vec::new();
+        let mut options = self.options.iter();
+        while let Some(option) = options.next() {
+            let key = match option.as_str() {
+                "--symbols" => {
+                    options.next();
+                    continue;
+                }
+                "--no-test-mode" => {
+                    settings.push(("ALLOW_TEST_MODE".to_owned(), "false".to_owned()));
+                    continue;
+                }
+                "--serve-capabilities" => {
+                    settings.push(("SUPERNOBA_GATEWAY__SERVE_CAPABILITIES".to_owned(), "true".to_owned()));
+                    continue;
+                }
+                "--demo-cash" => "DEMO_CASH",
+                "--demo-stock" => "DEMO_STOCK",
+                "--sweep-every" => "SWEEP_SECONDS",
+                "--aggregate-every" => "AGGREGATE_SECONDS",
+                "--backup-every" => "BACKUP_SECONDS",
+                "--stale-every" => "STALE_SECONDS",
+                other => panic!("{other} is no setting"),
+            };
+            let value = options.next().expect("the option's value").clone();
+            settings.push((format!("SUPERNOBA_GATEWAY__{key}"), value));
+        }
+        // As `up` has them.
+        for (key, value) in [("DEMO_CASH", "100000000"), ("DEMO_STOCK", "10000")] {
+            let name = format!("SUPERNOBA_GATEWAY__{key}");
+            if !settings.iter().any(|(known, _)| *known == name) {
+                settings.push((name, value.to_owned()));
+            }
+        }
+        settings
+    }
+
+    /// What `up` does with its option.
+    async fn list_symbols(&self) {
+        let given =
+            self.options.iter().position(|option| option == "--symbols").map(|at| &self.options[at + 1]);
+        let symbols = given.map_or("TEST,NOBA,KIMCHI", |given| given);
+        for symbol in symbols.split(',') {
+            let added = self.administrator().post("/admin", serde_json::json!({"symbol": symbol})).await;
+            assert!([200, 201].contains(&added.status), "{}", added.text);
+        }
+    }
+
+    /// The servers that an exchange on many machines stands on.
+    pub fn production(&self) -> Option<&Production> {
+        self.production.as_ref()
+    }
+
+    pub fn production_mut(&mut self) -> Option<&mut Production> {
+        self.production.as_mut()
     }
 
     /// SIGKILL: nothing of the process gets to run any more.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.child.kill().expect("it can be killed");
+        for mut process in self.processes.drain(..) {
+            // One that was killed before cannot be killed again.
+            let _ = process.child.kill();
             process.child.wait().expect("it ends");
         }
     }
 
     /// SIGTERM, as an operator stops it; it must end by itself and well.
     pub async fn stop(&mut self) {
-        let mut process = self.process.take().expect("it runs");
-        let told = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status();
-        assert!(told.expect("kill runs").success());
-        let mut ask = async || process.child.try_wait().expect("it can be waited for");
-        let ended = eventually("the exchange ends", &mut ask).await;
-        assert!(ended.success(), "it ends with {ended}");
+        // What comes in first, so that what was accepted is carried through.
+        for mut process in self.processes.drain(..).rev() {
+            let told = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status();
+            assert!(told.expect("kill runs").success());
+            let mut ask = async || process.child.try_wait().expect("it can be waited for");
+            let ended = eventually("the exchange ends", &mut ask).await;
+            assert!(ended.success(), "it ends with {ended}");
+        }
     }
 
     /// Starts it again on the same folder, at another port.
     pub fn restart(&mut self) {
-        assert!(self.process.is_none(), "it has to end first");
+        assert!(self.processes.is_empty(), "it has to end first");
         self.launch();
     }
 
@@ -137,13 +260,17 @@ impl Exchange {
         jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &key).expect("a token")
     }
 
-    /// The sum over all samples of a metric.
+    /// The sum over all samples of a metric, of all processes.
     pub async fn metric(&self, name: &str) -> u64 {
-        let text = self.anonymous().get("/metrics").await.text;
-        let samples = text.lines().filter(|line| line.starts_with(&format!("supernoba_{name}")));
-        samples
-            .map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a sample"))
-            .sum()
+        let mut sum = 0;
+        for process in &self.processes {
+            let text = Client::new(self.http.clone(), &process.url).get("/metrics").await.text;
+            let samples = text.lines().filter(|line| line.starts_with(&format!("supernoba_{name}")));
+            sum += samples
+                .map(|line| line.rsplit(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a sample"))
+                .sum::<u64>();
+        }
+        sum
     }
 
     /// Every wallet agrees with its journal and its holds, nothing is lost or made of nothing, nothing was put aside.
@@ -223,4 +350,16 @@ fn components() -> PathBuf {
 
 fn target() -> PathBuf {
     repository().join(std::env::var("CARGO_TARGET_DIR").as_deref().map_or(Path::new("target"), Path::new))
+}
+
+fn address(line: &str) -> Option<String> {
+    line.trim().rsplit_once("http://").map(|(_, address)| format!("http://{address}"))
+}
+
+/// What a program says first.
+pub fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    let output = child.stdout.as_mut().expect("its output");
+    BufReader::with_capacity(1, output).read_line(&mut line).expect("its output can be read");
+    line
 }

@@ -2,6 +2,7 @@
 //! anybody would, over HTTP and WebSocket.
 //!
 //! - [`Exchange`]: starts, kills, restarts and removes it · [`Client`], [`Socket`]: one user's way in
+//! - [`servers`]: what an exchange on many machines stands on, with `SUPERNOBA_BACKENDS=production`
 //! - [`books`]: what must add up · [`Document`]: what `openapi.json` promises
 //!
 //! Nothing here looks at the clock to judge: waits are for conditions, with a time-out that only ends a hopeless test.
@@ -10,11 +11,14 @@ pub mod books;
 mod client;
 mod document;
 mod exchange;
+mod production;
+pub mod servers;
 mod socket;
 
 pub use client::{Answer, Client};
 pub use document::Document;
 pub use exchange::Exchange;
+pub use production::Production;
 pub use socket::Socket;
 
 use std::path::PathBuf;

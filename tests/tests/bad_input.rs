@@ -281,6 +281,7 @@ async fn wrong_tokens_are_refused_everywhere() {
             ("POST", "/orders", client.post("/orders", order).await),
             ("GET", "/orders", client.get("/orders").await),
             ("GET", "/assets", client.get("/assets").await),
+            ("GET", "/fills", client.get("/fills").await),
             ("POST", "/admin", client.post("/admin", json!({"symbol": "EVIL"})).await),
             ("DELETE", "/admin/{symbol}", client.delete("/admin/TEST").await),
             ("GET", "/admin/totals", client.get("/admin/totals").await),
@@ -303,6 +304,8 @@ async fn wrong_tokens_are_refused_everywhere() {
     let trader = nobody.with_token(&good);
     assert_eq!(trader.post("/admin", json!({"symbol": "EVIL"})).await.refusal(), (403, "forbidden"));
     assert_eq!(trader.get("/admin/verify").await.refusal(), (403, "forbidden"));
+    assert_eq!(trader.get("/admin/accounts").await.refusal(), (403, "forbidden"));
+    assert_eq!(trader.get("/admin/dead-letters").await.refusal(), (403, "forbidden"));
     assert_eq!(scene.ann.post("/admin", json!({"symbol": "EVIL"})).await.refusal(), (403, "forbidden"));
     assert_eq!(nobody.get("/orders").await.refusal(), (401, "token_missing"));
     for user in ["ann", "test-", "test-ANN", "test-a_b", "test-ann%00", &format!("test-{}", "x".repeat(49))] {
@@ -350,10 +353,13 @@ async fn wrong_requests_are_refused_before_they_reach_anything() {
         ("DELETE", "/depth"),
         ("POST", "/assets"),
         ("PUT", "/admin"),
-        ("GET", "/admin/TEST"),
+        ("PUT", "/admin/TEST"),
         ("GET", "/admin/deposits"),
         ("POST", "/admin/totals"),
         ("DELETE", "/admin/verify"),
+        ("POST", "/admin/accounts"),
+        ("POST", "/admin/dead-letters"),
+        ("POST", "/fills"),
         ("PUT", "/@connections/x"),
         ("POST", "/healthz"),
         ("DELETE", "/metrics"),

@@ -283,6 +283,9 @@ async fn orders(prober: &mut Prober, ann: &Client) {
         r#"{"symbol":"TEST","side":"BUY","tif":"?"}"#,
         r#"{"symbol":"TEST","side":"BUY","price":0}"#,
         r#"{"symbol":"TEST","side":"BUY","price":1,"quantity":0}"#,
+        r#"{"symbol":"TEST","side":"BUY","price":1,"quantity":1,"stop":0}"#,
+        r#"{"symbol":"TEST","side":"BUY","price":1,"quantity":1,"display":2}"#,
+        r#"{"symbol":"TEST","side":"BUY","type":"MARKET","quantity":1,"post_only":true}"#,
         r#"{"symbol":"TEST","side":"BUY","price":9007199254740991,"quantity":9007199254740991}"#,
         r#"{"symbol":"NONE","side":"BUY","price":1,"quantity":1}"#,
         r#"{"symbol":"TEST","side":"BUY","type":"MARKET","quantity":1}"#,
@@ -331,6 +334,9 @@ async fn orders(prober: &mut Prober, ann: &Client) {
     ] {
         prober.send(ann, "GET /orders", query, "").await;
     }
+    for query in ["", "?symbol=TEST&limit=1", "?limit=0", "?cursor=x", "?symbol=x"] {
+        prober.send(ann, "GET /fills", query, "").await;
+    }
     for query in ["?symbol=TEST&side=SELL", "", "?symbol=x", "?side=x", "?cursor=x"] {
         prober.send(ann, "DELETE /orders", query, "").await;
     }
@@ -375,6 +381,9 @@ async fn market_and_administration(
     ] {
         prober.send(administrator, "POST /admin", "", body).await;
     }
+    for symbol in ["TEST", "NONE"] {
+        prober.send(ann, "GET /admin/{symbol}", symbol, "").await;
+    }
     for symbol in ["NEW", "NEW"] {
         prober.send(administrator, "DELETE /admin/{symbol}", symbol, "").await;
     }
@@ -393,6 +402,12 @@ async fn market_and_administration(
     exchange.settle(&["TEST"]).await;
     prober.send(administrator, "GET /admin/totals", "", "").await;
     prober.send(administrator, "GET /admin/verify", "", "").await;
+    for query in ["?user=ann", "?limit=1", "?limit=0", "?cursor=x"] {
+        prober.send(administrator, "GET /admin/accounts", query, "").await;
+    }
+    for query in ["", "?limit=x"] {
+        prober.send(administrator, "GET /admin/dead-letters", query, "").await;
+    }
 }
 
 /// Answers an access token that is still good.

@@ -357,6 +357,7 @@ async fn connections_are_managed_from_outside_and_leave_nothing_behind() {
     assert_eq!(info.status, 200);
     let document = Document::read();
     document.check("GET", "/@connections/{id}", &info).unwrap();
+    assert_eq!(info.json["identity"]["sourceIp"], "127.0.0.1");
     assert_eq!(ann.get(&place).await.refusal(), (401, "token_missing"), "administrators only");
 
     // Closed from outside: its client is told, and it is gone for everybody.

@@ -1,6 +1,7 @@
 // The Worker and the components in workerd, over the same in-memory capabilities: the same answers, byte for byte.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -88,6 +89,10 @@ const REQUESTS = [
   ['/chart?symbol=TEST&interval=7m', {}],
   ['/depth?symbol=TEST', {}],
   ['/depth?symbol=', {}],
+  ['/orders/ord_1/fills', {}],
+  ['/chart/1m?symbol=TEST', {}],
+  ['/assets/', {}],
+  ['/admin/', {}],
 ];
 
 test('the Worker and the components answer alike, and make the same calls', async () => {
@@ -139,11 +144,11 @@ test('a panic fails its own request and no other', async () => {
 // ---- connections
 
 class Client {
-  static async open(path, protocols = []) {
+  static async open(path, protocols = [], server = workerd) {
     const client = new Client();
     client.messages = [];
     client.waiting = [];
-    client.socket = new WebSocket(workerd.worker.replace('http', 'ws') + path, protocols);
+    client.socket = new WebSocket(server.worker.replace('http', 'ws') + path, protocols);
     client.socket.on('message', (data) => {
       const message = String(data);
       const next = client.waiting.shift();
@@ -202,7 +207,12 @@ test('a connection opens, subscribes, is pushed to, and is gone when closed', as
 
   assert.equal((await manage('POST', client.id, '{"e":"d","s":"TEST"}')).status, 200);
   assert.equal(await client.next(), '{"e":"d","s":"TEST"}');
-  assert.equal((await manage('GET', client.id)).status, 200);
+  const shown = await manage('GET', client.id);
+  assert.equal(shown.status, 200);
+  const about = JSON.parse(shown.body);
+  assert.deepEqual(Object.keys(about).sort(), ['connectedAt', 'identity', 'lastActiveAt']);
+  assert.deepEqual(Object.keys(about.identity), ['sourceIp', 'userAgent']);
+  assert.ok(about.connectedAt <= about.lastActiveAt && about.lastActiveAt <= new Date().toISOString(), shown.body);
   const refused = await told(`${workerd.worker}/@connections/${encodeURIComponent(client.id)}`, { method: 'POST', body: 'x' });
   assert.equal(refused.status, 401);
 
@@ -212,6 +222,13 @@ test('a connection opens, subscribes, is pushed to, and is gone when closed', as
   await until(async () => (await members('realtime:connections')).length === 0);
   assert.deepEqual(await members('user:test-ann:connections'), []);
   for (const method of ['POST', 'GET', 'DELETE']) assert.equal((await manage(method, client.id, method === 'POST' ? 'late' : undefined)).status, 410, method);
+});
+
+test('who sends faster than it is answered is let go', async () => {
+  const client = await Client.open(asUser('/ws'));
+  for (let n = 0; n < 1000; n++) client.socket.send('{"action":"subscribe","main":"TEST"}');
+  assert.deepEqual(await client.closed, [1008, 'too many messages at once']);
+  await until(async () => (await members('realtime:connections')).length === 0);
 });
 
 test('a connection that is refused learns why, and leaves nothing', async () => {
@@ -225,11 +242,79 @@ test('a connection that is refused learns why, and leaves nothing', async () => 
   assert.equal(plain.status, 426);
 });
 
-test('the subprotocol that brings a token is answered', async () => {
-  const client = await Client.open('/ws', ['bearer']);
+test('a token may come as a subprotocol, behind the one that is answered', async () => {
+  const client = await Client.open('/ws', ['bearer', 'user.carl']);
   assert.equal(client.socket.protocol, 'bearer');
-  client.socket.close();
-  await client.closed;
+  assert.deepEqual(await members('user:carl:connections'), [client.id]);
+  assert.deepEqual(await members('realtime:connections'), [client.id]);
+  // It counts before one in the address, and is in no answer.
+  const other = await Client.open('/ws?token=expired', ['bearer', 'user.dora']);
+  assert.deepEqual(await members('user:dora:connections'), [other.id]);
+  const anonymous = await Client.open('/ws', ['bearer']);
+  assert.equal(anonymous.socket.protocol, 'bearer');
+  assert.equal((await members('realtime:connections')).length, 2);
+  for (const each of [client, other, anonymous]) {
+    each.socket.close();
+    await each.closed;
+  }
+  await assert.rejects(Client.open('/ws', ['bearer', 'expired']), ({ status, body }) => {
+    assert.equal(status, 401);
+    assert.equal(JSON.parse(body).error.code, 'token_expired');
+    return true;
+  });
+});
+
+/** The hub has said so, heard back and run disconnect; workerd ends the TCP connection at once or some seconds later. */
+async function hungUp(client, server) {
+  await until(() => client.socket.readyState !== WebSocket.OPEN);
+  await until(async () => (await probe(client, server)) === 410);
+  client.socket.terminate();
+  return client.closed;
+}
+
+async function probe(client, server) {
+  const url = `${server.worker}/@connections/${encodeURIComponent(client.id)}`;
+  return (await told(url, { headers: administrator })).status;
+}
+
+test('the alarm ends connections that say nothing, and no others', async () => {
+  const server = await Workerd.start(capabilities, { CONNECTION_IDLE_MS: '400', HUBS: '1' });
+  try {
+    const silent = await Client.open(asUser('/ws'), [], server);
+    const busy = await Client.open(asUser('/ws', 'bob'), [], server);
+    while (silent.socket.readyState === WebSocket.OPEN) {
+      assert.equal((await busy.say({ action: 'ping' })).e, 'pong');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.deepEqual(await hungUp(silent, server), [1001, 'idle for too long']);
+    await until(async () => (await members('user:test-ann:connections')).length === 0);
+    assert.deepEqual(await members('realtime:connections'), [busy.id]);
+    assert.equal((await busy.say({ action: 'subscribe', main: 'TEST' })).e, 'subscribed');
+    // Now it is silent as well: the alarm was set again.
+    assert.deepEqual(await hungUp(busy, server), [1001, 'idle for too long']);
+    // Where nobody was left, the next connection sets it.
+    const next = await Client.open(asUser('/ws'), [], server);
+    assert.deepEqual(await hungUp(next, server), [1001, 'idle for too long']);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('the alarm ends connections that are old, however busy they are', async () => {
+  const server = await Workerd.start(capabilities, { CONNECTION_LIFE_MS: '600', HUBS: '1' });
+  try {
+    const client = await Client.open(asUser('/ws'), [], server);
+    let pongs = 0;
+    client.socket.on('message', () => (pongs += 1));
+    while (client.socket.readyState === WebSocket.OPEN) {
+      client.socket.send('{"action":"ping"}');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.ok(pongs > 0);
+    assert.deepEqual(await hungUp(client, server), [1001, 'connected for too long: connect again']);
+  } finally {
+    await server.stop();
+  }
 });
 
 test('messages of one connection are handled in their order', async () => {
@@ -249,11 +334,7 @@ test('a message that is too large ends its connection, and the server can', asyn
   assert.equal((await client.closed)[0], 1009);
   const other = await Client.open('/ws');
   assert.equal((await manage('DELETE', other.id)).status, 204);
-  // The hub has said so and heard back, and run disconnect; workerd ends the TCP connection some seconds later.
-  await until(() => other.socket.readyState === WebSocket.CLOSING);
-  await until(async () => (await manage('GET', other.id)).status === 410);
-  other.socket.terminate();
-  assert.deepEqual(await other.closed, [1001, 'closed by the server']);
+  assert.deepEqual(await hungUp(other, workerd), [1001, 'closed by the server']);
 });
 
 test('a hub goes on after a panic', async () => {
@@ -334,6 +415,47 @@ test('what cannot be done now comes again, and nothing is acknowledged', async (
     assert.equal((await nobody.cron('*/5 * * * *')).outcome, 'exception');
   } finally {
     await nobody.stop();
+  }
+});
+
+/** A capability server that takes every call and answers none. */
+async function silence() {
+  const server = createServer((request) => request.resume());
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    stop: () => {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('a call that is never answered is given up, and its event told so', async () => {
+  const silent = await silence();
+  const settings = { CAPABILITIES_SESSION: 'own', CAPABILITIES_PATIENCE_MS: '100' };
+  const hung = await Workerd.start(silent, settings);
+  try {
+    const order = await told(hung.worker + asUser('/orders'), bid());
+    assert.deepEqual([order.status, JSON.parse(order.body).error.code], [504, 'timeout']);
+    assert.deepEqual(await told(hung.components + asUser('/orders'), bid()), order);
+    const batch = await hung.queue('supernoba-fills-history-saver', [record(fill), record({ ...fill, seq: 13 })]);
+    assert.deepEqual([batch.outcome, batch.retryMessages.length, batch.explicitAcks], ['ok', 2, []]);
+    assert.equal((await hung.cron('*/5 * * * *')).outcome, 'exception');
+    // Nobody knows whether there may be a connection, so there is none.
+    await assert.rejects(Client.open(asUser('/ws'), [], hung), ({ status }) => (assert.ok(status >= 500), true));
+  } finally {
+    await hung.stop();
+    await silent.stop();
+  }
+  const senseless = await Workerd.start(capabilities, { CAPABILITIES_PATIENCE_MS: 'soon' });
+  try {
+    for (const base of [senseless.worker, senseless.components]) {
+      assert.equal((await told(base + asUser('/orders'), bid())).status, 500);
+    }
+    assert.match(senseless.log, /CAPABILITIES_PATIENCE_MS/);
+  } finally {
+    await senseless.stop();
   }
 });
 

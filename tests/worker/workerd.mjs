@@ -3,7 +3,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,11 +17,15 @@ const compatibility = '2026-11-01';
 
 /** The capabilities that both are given. */
 export class Capabilities {
-  static async start() {
+  /** Of the first of these profiles that it was built with. */
+  static async start(profiles = ['debug', 'release']) {
     const server = new Capabilities();
-    const folders = ['debug', 'release'].map((profile) => join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), profile));
+    const folders = profiles.map((profile) => join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), profile));
     const program = folders.map((folder) => join(folder, 'examples/capability_server')).find(existsSync);
-    if (!program) throw new Error('capability_server is not built: cargo build -p edge-fns --features testing --examples');
+    if (!program) {
+      const [flag] = profiles.map((profile) => (profile === 'release' ? ' --release' : ''));
+      throw new Error(`capability_server is not built: cargo build${flag} -p edge-fns --features testing --examples`);
+    }
     server.process = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
     server.url = await new Promise((resolve, reject) => {
       server.process.once('error', reject);
@@ -61,14 +64,6 @@ export class Capabilities {
   }
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 function filesOf(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
@@ -89,13 +84,15 @@ function modules(entry, files, folder) {
 const variables = (values) =>
   Object.entries(values).map(([name, text]) => `(name = "${name}", text = ${JSON.stringify(text)})`);
 
+/** Each leads to the service of its name. */
+const SOCKETS = ['worker', 'components', 'driver', 'bare'];
+
 /** workerd with both Workers: the crate's (`worker`) and the components (`components`). */
 export class Workerd {
   /** With `inside`, the capabilities are in workerd itself: they say what an order on its usual way is told. */
   static async start(capabilities, settings = {}, { inside = false } = {}) {
     const workerd = new Workerd();
     workerd.folder = await mkdtemp(join(tmpdir(), 'supernoba-worker-'));
-    const [worker, components, driver] = [await freePort(), await freePort(), await freePort()];
     const own = join(root, 'target/worker');
     const jco = join(root, 'target/jco');
     const js = join(root, 'edge-fns/worker/js');
@@ -119,12 +116,11 @@ const config :Workerd.Config = (
     (name = "components", worker = .components),
     (name = "driver", worker = .driver),
     (name = "inside", worker = .inside),
+    (name = "bare", worker = .bare),
     (name = "internet", network = (allow = ["local"])),
   ],
   sockets = [
-    (name = "worker", address = "127.0.0.1:${worker}", http = (), service = "worker"),
-    (name = "components", address = "127.0.0.1:${components}", http = (), service = "components"),
-    (name = "driver", address = "127.0.0.1:${driver}", http = (), service = "driver"),
+    ${SOCKETS.map((name) => `(name = "${name}", address = "127.0.0.1:0", http = (), service = "${name}")`).join(',\n    ')},
   ],
 );
 const worker :Workerd.Worker = (
@@ -132,7 +128,7 @@ const worker :Workerd.Worker = (
   modules = [
     ${modules('shim.js', shell, workerd.folder)}
   ],
-  bindings = [${[...values, '(name = "HUB", durableObjectNamespace = "Hub")', '(name = "DEAD_LETTERS", queue = "driver")'].join(', ')}],
+  bindings = [${[...values, '(name = "HUB", durableObjectNamespace = "Hub")', '(name = "DEAD_LETTERS", queue = "driver")', ...service].join(', ')}],
   durableObjectNamespaces = [(className = "Hub", uniqueKey = "hub", enableSql = true)],
   durableObjectStorage = (inMemory = void),
 );
@@ -147,6 +143,11 @@ const inside :Workerd.Worker = (
   ${flags},
   modules = [(name = "inside.js", esModule = embed "inside.js")],
 );
+const bare :Workerd.Worker = (
+  ${flags},
+  modules = [(name = "bare.js", esModule = embed "bare.js")],
+  bindings = [(name = "CAPABILITIES", service = "inside")],
+);
 const driver :Workerd.Worker = (
   ${flags},
   modules = [(name = "driver.js", esModule = embed "driver.js")],
@@ -156,32 +157,26 @@ const driver :Workerd.Worker = (
     await writeFile(join(workerd.folder, 'config.capnp'), config);
     await writeFile(join(workerd.folder, 'driver.js'), DRIVER);
     await writeFile(join(workerd.folder, 'inside.js'), INSIDE);
+    await writeFile(join(workerd.folder, 'bare.js'), BARE);
     workerd.log = '';
-    workerd.process = spawn(binary, ['serve', '--experimental', 'config.capnp'], {
+    // It tells on the fourth descriptor which port each of its sockets was given.
+    workerd.process = spawn(binary, ['serve', '--experimental', '--control-fd=3', 'config.capnp'], {
       cwd: workerd.folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
     for (const stream of [workerd.process.stdout, workerd.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (workerd.log += text));
     }
     workerd.exited = new Promise((resolve) => workerd.process.once('exit', resolve));
-    workerd.worker = `http://127.0.0.1:${worker}`;
-    workerd.components = `http://127.0.0.1:${components}`;
-    workerd.driver = `http://127.0.0.1:${driver}`;
-    await Promise.all([workerd.worker, workerd.components, workerd.driver].map((url) => workerd.answers(url)));
+    await new Promise((resolve, reject) => {
+      workerd.exited.then(() => reject(new Error(`workerd ended:\n${workerd.log}`)));
+      createInterface({ input: workerd.process.stdio[3] }).on('line', (line) => {
+        const { event, socket, port } = JSON.parse(line);
+        if (event === 'listen') workerd[socket] = `http://127.0.0.1:${port}`;
+        if (SOCKETS.every((name) => workerd[name])) resolve();
+      });
+    });
     return workerd;
-  }
-
-  async answers(url) {
-    for (;;) {
-      if (this.process.exitCode !== null) throw new Error(`workerd ended:\n${this.log}`);
-      try {
-        await (await fetch(url)).arrayBuffer();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 20));
-      }
-    }
   }
 
   /** What the platform does with a batch: `{outcome, retryMessages, ackAll, …}`. */
@@ -250,6 +245,24 @@ export default {
   async fetch(request) {
     const { call } = await request.json();
     return new Response(answers[call] ?? '{"Err":{"denied":"not an order"}}');
+  },
+};
+`;
+
+// What any Worker costs: it answers as an order is answered, at `/calls` after the calls that an order makes.
+const BARE = `
+const calls = ["cache.run", "documents.put_all", "wallet.post", "streams.append"];
+export default {
+  async fetch(request, env) {
+    if (request.method !== "POST") return new Response();
+    const order = await request.json();
+    if (new URL(request.url).pathname === "/calls") {
+      for (const call of calls) {
+        const body = JSON.stringify({ call, with: order });
+        await (await env.CAPABILITIES.fetch("http://inside/", { method: "POST", body })).json();
+      }
+    }
+    return Response.json({ order_id: "ord_" + "0".repeat(26), status: "ACCEPTED" }, { status: 202 });
   },
 };
 `;

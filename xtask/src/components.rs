@@ -14,6 +14,8 @@ use wit_parser::{Resolve, WorldItem};
 const MODULES: &str = "target/wasm/wasm32-unknown-unknown/component/examples";
 pub const COMPONENTS: &str = "target/components";
 const LARGEST: usize = 250 << 10;
+/// The Spin application's component, which is built and compared with them.
+const SPIN_SHELL: &str = "edge-spin";
 
 /// Builds every function into `target/components/NAME.wasm`.
 pub fn build(toolchain: &WasmToolchain) -> Result<()> {
@@ -52,20 +54,46 @@ pub fn component(module: &Path) -> Result<Vec<u8>> {
         .with_context(|| format!("{} cannot be made a component", module.display()))
 }
 
+/// A component's name and its bytes.
+type Named = (String, Vec<u8>);
+
 /// Builds everything twice, from copies of the sources in two new folders, and fails where the bytes differ.
 pub fn check_twice(toolchain: &WasmToolchain) -> Result<()> {
-    let base = std::env::temp_dir().join(format!("supernoba-twice-{}", std::process::id()));
+    let copies = Copies::new()?;
     // Names of different lengths: a path that got in would move what comes after it.
-    let folders = [base.join("a"), base.join("the-second-copy/of-everything")];
-    let built = folders.iter().map(|folder| build_copy(toolchain, folder)).collect::<Result<Vec<_>>>();
-    std::fs::remove_dir_all(&base).with_context(|| format!("cannot remove {}", base.display()))?;
-    let [first, second] = &built?[..] else { bail!("two builds were to be compared") };
+    let first = build_copy(toolchain, &copies.0.join("a"))?;
+    let second = build_copy(toolchain, &copies.0.join("the-second-copy/of-everything"))?;
+    compare(&first, &second)
+}
+
+/// Builds everything once more, from a copy of the sources in a new folder, and fails where the bytes are not those that
+/// were built here.
+pub fn check_again(toolchain: &WasmToolchain) -> Result<()> {
+    let copies = Copies::new()?;
+    let again = build_copy(toolchain, &copies.0.join("copy"))?;
+    let here = again.iter().map(|(name, _)| {
+        let file = match name.as_str() {
+            SPIN_SHELL => Path::new(spin::BUILT).join(format!("{}.wasm", spin::SHELL)),
+            _ => Path::new(COMPONENTS).join(format!("{name}.wasm")),
+        };
+        Ok((name.clone(), std::fs::read(&file).with_context(|| format!("{}: not built", file.display()))?))
+    });
+    let here = here.collect::<Result<Vec<Named>>>()?;
+    let built = std::fs::read_dir(COMPONENTS)?.count() + 1;
+    if built != here.len() {
+        bail!("{built} components were built here, and {} from a copy", here.len());
+    }
+    compare(&here, &again)
+}
+
+/// Prints the hashes, and fails where two builds differ.
+fn compare(first: &[Named], second: &[Named]) -> Result<()> {
     println!("{:<18} {:<64}", "component", "SHA-256 of both builds");
     let mut wrong = Vec::new();
     for (name, bytes) in first {
         let hash = sha256(bytes);
         println!("{name:<18} {hash}");
-        let same = |(_, other): &&(String, Vec<u8>)| other == bytes;
+        let same = |(_, other): &&Named| other == bytes;
         if second.iter().find(|(other, _)| other == name).filter(same).is_none() {
             wrong.push(name.as_str());
         }
@@ -76,8 +104,35 @@ pub fn check_twice(toolchain: &WasmToolchain) -> Result<()> {
     Ok(())
 }
 
+/// A new folder for copies of the sources; it goes with everything in it, however the builds end.
+struct Copies(PathBuf);
+
+impl Copies {
+    fn new() -> Result<Copies> {
+        let base = std::env::temp_dir();
+        let names = (0..1_000).map(|n| base.join(format!("supernoba-copies-{}-{n}", std::process::id())));
+        for folder in names {
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok(Copies(folder)),
+                // Of a process that had this number before.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error).with_context(|| format!("cannot make {}", folder.display())),
+            }
+        }
+        bail!("{} is full of old copies: remove supernoba-copies-*", base.display())
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            println!("{} could not be removed: {error}", self.0.display());
+        }
+    }
+}
+
 /// The components of a copy of the sources, by name.
-fn build_copy(toolchain: &WasmToolchain, folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+fn build_copy(toolchain: &WasmToolchain, folder: &Path) -> Result<Vec<Named>> {
     // What is tracked, and what is new; not what was built.
     let listed = program("git", ["ls-files", "--cached", "--others", "--exclude-standard"]).quiet()?;
     for file in String::from_utf8(listed.stdout)?.lines() {
@@ -98,6 +153,14 @@ fn build_copy(toolchain: &WasmToolchain, folder: &Path) -> Result<Vec<(String, V
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The function of `tests/panics`, for the host's tests.
+pub fn build_panics(toolchain: &WasmToolchain) -> Result<()> {
+    toolchain.cargo(&["build", "-p", "panics", "--profile", "component"]).run()?;
+    std::fs::create_dir_all("target/foreign")?;
+    let module = Path::new(spin::MODULES).join("panics.wasm");
+    Ok(std::fs::write("target/foreign/panics.wasm", component(&module)?)?)
 }
 
 /// The function of `tests/foreign`, which is written in another language, for the host's tests.
@@ -192,6 +255,40 @@ pub fn is_newer(file: &Path, than: &Path) -> Result<bool> {
 /// Runs wasm-opt over a module, keeping the section that says which world it is of.
 fn optimise(module: &Path) -> Result<Vec<u8>> {
     let smaller = module.with_extension("opt");
-    shrink("-Os", module, &smaller)?;
+    shrink(&["-Os"], module, &smaller)?;
     Ok(std::fs::read(smaller)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_are_compared_by_name_and_bytes() {
+        let build = |names: &[(&str, u8)]| -> Vec<Named> {
+            names.iter().map(|(name, byte)| ((*name).to_owned(), vec![*byte; 3])).collect()
+        };
+        let first = build(&[("a", 1), ("b", 2)]);
+        assert!(compare(&first, &build(&[("b", 2), ("a", 1)])).is_ok());
+        for other in
+            [build(&[("a", 1), ("b", 3)]), build(&[("a", 1)]), build(&[("a", 1), ("b", 2), ("c", 3)])]
+        {
+            assert!(compare(&first, &other).is_err());
+        }
+    }
+
+    #[test]
+    fn copies_have_folders_of_their_own_and_leave_nothing() {
+        let (one, other) = (Copies::new().unwrap(), Copies::new().unwrap());
+        let folders = [one.0.clone(), other.0.clone()];
+        assert_ne!(folders[0], folders[1]);
+        std::fs::write(folders[0].join("file"), "x").unwrap();
+        drop((one, other));
+        assert!(folders.iter().all(|folder| !folder.exists()));
+    }
+
+    #[test]
+    fn the_shell_is_named_after_its_module() {
+        assert_eq!(component_name(Path::new(&format!("{}.wasm", spin::SHELL))).unwrap(), SPIN_SHELL);
+    }
 }

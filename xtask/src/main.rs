@@ -8,6 +8,8 @@ mod command;
 mod components;
 mod fuzz;
 mod lambda;
+mod sandbox;
+mod scale;
 mod setup;
 mod spin;
 mod test;
@@ -24,6 +26,7 @@ cargo xtask COMMAND
   up [FLAGS]       set up what is missing, build everything, and run the exchange on http://127.0.0.1:8080
                    flags go to it: --port 8080  --data data  --fresh  --demo  (all: cargo xtask up --help)
   test             set up what is missing, then every check and test
+    --backends production   only the tests of the whole exchange, over Kinesis, DynamoDB, Valkey, PostgreSQL and PostgREST
                    STATE_HASH_COMMANDS=1000000: so many commands where native, wasm and browser are compared (100,000)
   conformance      build the functions for every host, put the same cases to all of them, and write docs/conformance.md
     --record       and before, write the calls that the functions make into the cases
@@ -31,8 +34,16 @@ cargo xtask COMMAND
   bench [--json F] measure the exchange; print a table, write every figure to F
     --flow G       the core runs the golden flow G
   bench core       measure the core's rows, beside other order books and in WebAssembly
-                   --rows W1,W2  --rounds N  --quick  --alone  --json F
+                   --rows W1,W2  --rounds N  --quick  --alone  --json F; with LIQUIBOOK=FOLDER Liquibook too
+  bench page       measure the page in Chromium: load, layout shift, frames under a busy feed, memory
+                   --seconds 20  --minutes 10  --loads 5  --json F
   bench count      instructions a command, under valgrind; --append LABEL keeps them in benches/instructions.csv
+  bench sandbox    the sandbox: its speed natively, in its worker and on a page in use; seeks, input delay, frames, memory
+                   --steps 1000000  --seconds 20  --minutes 10  --json F
+  bench worker [N] time N orders (2000) through the Worker and the components in workerd, a row for each way
+  bench lambda [N] time N starts (41) of the archive for AWS Lambda, to its first request for an event
+  scale            what 100 to 1,000,000 users need and cost, and what the simulation says of it; fail where docs/scale.md differs
+    --write        and put the tables there
   fuzz [SECONDS]   feed the core's decoders and its book what may break them, a minute for each of three targets
   components       build the functions as WebAssembly components into target/components
     --check        and print a table of their imports and sizes; fail where one oversteps its world
@@ -57,7 +68,7 @@ fn main() -> Result<()> {
     let rest: Vec<String> = arguments.collect();
     match command.as_str() {
         "up" => up::up(&rest),
-        "test" => test::test(),
+        "test" => test::test(&rest),
         "conformance" => {
             if !rest.iter().any(|argument| argument == "--native") {
                 let toolchain = setup::wasm()?;
@@ -73,10 +84,12 @@ fn main() -> Result<()> {
         }
         "bench" => bench::bench(&rest),
         "fuzz" => fuzz::fuzz(&rest),
+        "scale" => scale::scale(&rest),
         "components" => {
             let toolchain = setup::wasm()?;
             setup::npm("web")?;
             components::build(&toolchain)?;
+            components::build_panics(&toolchain)?;
             let asked = |flag: &str| rest.iter().any(|given| given == flag);
             if asked("--check") {
                 components::check()?;
@@ -115,6 +128,9 @@ fn main() -> Result<()> {
             setup::npm("tests/browser")?;
             setup::npm("tests/foreign")?;
             setup::npm(worker::FOLDER)?;
+            setup::npm("tests/deploy")?;
+            setup::servers();
+            setup::npm("engine-host/tests/databases")?;
             setup::browser().map(|_| ())
         }
         "fmt" => command::cargo(["fmt", "--all"]).run(),
@@ -125,6 +141,7 @@ fn main() -> Result<()> {
                 "web/node_modules",
                 "tests/browser/node_modules",
                 "tests/foreign/node_modules",
+                "tests/deploy/node_modules",
                 "edge-fns/worker/node_modules",
             ];
             for folder in built.into_iter().chain(packages) {

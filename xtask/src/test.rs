@@ -9,28 +9,28 @@ use std::time::Instant;
 /// The crates of the page run in a browser; natively they are only tested.
 const PAGE: [&str; 2] = ["web", "lightweight-charts"];
 
-/// What runs natively. This program's own tests have run by then, as it was built.
-const NATIVE: [&str; 18] = [
+/// What runs natively with what the exchange is built with: nothing here asks more of a dependency than the exchange does, or
+/// all of them would be compiled twice. This program's own tests have run by then, as it was built.
+const NATIVE: [&str; 14] = [
     "-p",
     "engine-core",
     "-p",
     "edge-fns",
     "-p",
-    "edge-host",
-    "-p",
-    "streamer",
-    "-p",
     "engine-host",
-    "-p",
-    "system-tests",
     "-p",
     "sandbox",
     "-p",
     "conformance",
+    "-p",
+    "simulation",
     // Off by default: the tests of the shard and its snapshots need it.
     "--features",
     "engine-core/wire",
 ];
+
+/// What asks more: of tokio a clock that stands still, and of wasmtime what only Spin needs.
+const HOSTS: [&str; 6] = ["-p", "edge-host", "-p", "streamer", "--features", "edge-host/spin"];
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Count {
@@ -38,7 +38,14 @@ struct Count {
     failed: u64,
 }
 
-pub fn test() -> Result<()> {
+/// Every check and test; with `--backends production` only the tests of the whole exchange, over the servers that it stands on when it
+/// runs on many machines.
+pub fn test(arguments: &[String]) -> Result<()> {
+    let run = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["--backends", "embedded"] => run,
+        ["--backends", "production"] => on_servers,
+        _ => bail!("there is only: cargo xtask test [--backends production]"),
+    };
     let started = Instant::now();
     let mut count = Count::default();
     let outcome = run(&mut count);
@@ -57,13 +64,19 @@ fn run(count: &mut Count) -> Result<()> {
         setup::npm("web")?;
         setup::npm("tests/browser")?;
         setup::npm("tests/foreign")?;
+        setup::npm("engine-host/tests/aws")?;
+        // Where it cannot be had, what needs it says that it was skipped.
+        setup::servers();
+        setup::npm("engine-host/tests/databases")?;
         setup::npm(worker::FOLDER)?;
+        setup::npm("tests/deploy")?;
         Ok((toolchain, setup::browser()?))
     })?;
     step("format", "cargo fmt --check", || cargo(["fmt", "--all", "--check"]).run())?;
     step("components", "build and check", || {
         components::build(&toolchain)?;
         components::build_foreign()?;
+        components::build_panics(&toolchain)?;
         components::check()
     })?;
     step("worker", "the Worker, and the components for workerd", || {
@@ -73,6 +86,9 @@ fn run(count: &mut Count) -> Result<()> {
     step("spin", "the Spin application, and the sample for the host's tests", || {
         spin::build(&toolchain)?;
         spin::build_sample(&toolchain)
+    })?;
+    step("again", "the components once more, from a copy: the same bytes", || {
+        components::check_again(&toolchain)
     })?;
     step("page", "build", || {
         web::build(&toolchain)?;
@@ -94,22 +110,23 @@ fn run(count: &mut Count) -> Result<()> {
             count,
         )
     })?;
-    step("native", "unit, property, conformance and system tests (release)", || {
-        // A test that would be skipped for want of something that was built above fails.
-        let all = cargo(["test", "--release"].into_iter().chain(NATIVE));
-        counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
+    step("native", "unit, property and conformance tests (release)", || tested(&NATIVE, count))?;
+    step("system", "the whole exchange: crashes, bad input, determinism", || {
+        tested(&["-p", "system-tests"], count)
+    })?;
+    // What the worker's states are compared with.
+    step("sandbox", "its walk, natively", || {
+        cargo(["build", "--release", "-p", "sandbox", "--example", "sandbox_walk"]).run()
     })?;
     step("lambda tests", "the archive behind a runtime API", || {
-        counted(cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]), count)
-    })?;
-    step("spin tests", "Spin components on our host", || {
-        // On its own: what it asks of wasmtime is in nothing else that is shipped.
-        let tests = ["test", "--release", "-p", "edge-host", "--features", "spin", "--lib"];
-        let all = cargo(tests.into_iter().chain(["--test", "spin_sample", "--test", "spin_shell"]));
+        let all = cargo(["test", "--profile", "lambda", "-p", "edge-lambda"]);
         counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
     })?;
+    step("hosts", "the host of the functions, Spin's too, and the streamer", || tested(&HOSTS, count))?;
     step("conformance", "the same cases to every host of the functions", || {
-        counted(conformance(&["--check"])?, count)
+        // Its other programs were built with their tests.
+        cargo(["build", "--release", "--bin", "conformance"].into_iter().chain(NATIVE)).run()?;
+        counted(program("target/release/conformance", ["--check"]), count)
     })?;
     step("page logic", "unit tests of the page's crates", || {
         counted(
@@ -126,9 +143,63 @@ fn run(count: &mut Count) -> Result<()> {
         let files = ["--test", "--test-reporter=tap", "tests/worker/worker.test.mjs"];
         counted(program("node", files), count)
     })?;
+    step("lambda stack", "the archive behind API Gateway, Kinesis and EventBridge of a stand-in", || {
+        if setup::servers().is_none() {
+            println!("skipped: there is no ministack on this machine");
+            return Ok(());
+        }
+        let files = ["--test", "--test-reporter=tap", "tests/lambda/ministack.test.mjs"];
+        counted(program("node", files), count)
+    })?;
+    step("deploy", "Terraform, units, container file and runbook against the code", || {
+        let files = ["--test", "--test-reporter=tap", "tests/deploy/"];
+        counted(program("node", files), count)
+    })?;
     step("browser", "end to end in Chromium", || {
         let files = ["--test", "--test-concurrency=1", "--test-reporter=tap", "tests/browser/"];
         counted(program("node", files).env("CHROME", &browser.to_string_lossy()), count)
+    })
+}
+
+/// The tests of the whole exchange that need nothing of the embedded one's own.
+const ANYWHERE: [&str; 12] = [
+    "-p",
+    "system-tests",
+    "--test",
+    "trading",
+    "--test",
+    "crash",
+    "--test",
+    "functions",
+    "--test",
+    "capabilities",
+    "--test",
+    "production",
+];
+
+fn production(count: &mut Count) -> Result<()> {
+    if setup::servers().is_none() {
+        println!("skipped: the servers cannot be had on this machine");
+        return Ok(());
+    }
+    let all = cargo(["test", "--release"].iter().chain(&ANYWHERE).copied().chain(["--", "--test-threads=1"]));
+    counted(all.env("SUPERNOBA_FULL_TESTS", "1").env("SUPERNOBA_BACKENDS", "production"), count)
+}
+
+fn on_servers(count: &mut Count) -> Result<()> {
+    let toolchain = step("set-up", "what is missing on this machine", || {
+        let toolchain = setup::wasm()?;
+        setup::npm("engine-host/tests/aws")?;
+        setup::npm("engine-host/tests/databases")?;
+        setup::servers();
+        Ok(toolchain)
+    })?;
+    step("components", "build", || components::build(&toolchain))?;
+    step("build", "the exchange", || {
+        cargo(["build", "--release", "-p", "engine-host", "--bin", "supernoba"]).run()
+    })?;
+    step("production", "the whole exchange over Kinesis, DynamoDB, Valkey, PostgreSQL and PostgREST", || {
+        production(count)
     })
 }
 
@@ -165,6 +236,12 @@ pub fn conformance(arguments: &[&str]) -> Result<Step> {
     cargo(["build", "--release", "-p", "edge-host", "--features", "spin", "--bin", "spin-host"]).run()?;
     let run = ["run", "-q", "--release", "-p", "conformance", "--"];
     Ok(cargo(run.into_iter().chain(arguments.iter().copied())))
+}
+
+/// Runs the tests of these packages (release). One that would be skipped for want of something that was built before fails.
+fn tested(packages: &[&str], count: &mut Count) -> Result<()> {
+    let all = cargo(["test", "--release"].iter().chain(packages).copied());
+    counted(all.env("SUPERNOBA_FULL_TESTS", "1"), count)
 }
 
 /// Runs a test command and adds what it counted.

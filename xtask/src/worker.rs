@@ -6,12 +6,15 @@ use crate::components::{self, is_newer};
 use crate::setup::WasmToolchain;
 use crate::web::{check_version, shrink};
 use anyhow::{Result, bail};
+use edge_fns::routes::{HTTP, HttpRoute};
+use serde_json::json;
 use std::io::Write;
 use std::path::Path;
 
 pub const FOLDER: &str = "edge-fns/worker";
 /// What `wrangler deploy` and the tests' workerd are given.
 const BUILT: &str = "target/worker";
+const JCO: &str = "target/jco";
 const MODULE: &str = "target/wasm/wasm32-unknown-unknown/component/edge_worker.wasm";
 /// After gzip, which is what the platform counts; it takes 3 MB.
 const LARGEST: usize = 1 << 20;
@@ -40,7 +43,7 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
         .remove_producers_section(true);
     bindgen.generate(BUILT)?;
     let module = Path::new(BUILT).join("index_bg.wasm");
-    shrink("-Os", &module, &module)?;
+    shrink(&["-Os"], &module, &module)?;
     let bytes = std::fs::read(&module)?;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&bytes)?;
@@ -60,7 +63,33 @@ pub fn build(toolchain: &WasmToolchain) -> Result<()> {
     Ok(())
 }
 
-/// Makes JavaScript of each component that has changed, into `target/jco/NAME`.
+/// Makes JavaScript of each component that has changed, into `target/jco/NAME`, and of the table of routes.
 pub fn transpile() -> Result<()> {
-    program("node", ["edge-fns/worker/js/transpile.mjs", components::COMPONENTS, "target/jco"]).run()
+    program("node", ["edge-fns/worker/js/transpile.mjs", components::COMPONENTS, JCO]).run()?;
+    Ok(std::fs::write(Path::new(JCO).join("routes.js"), routes())?)
+}
+
+/// The functions' routes as a module: `[method or null, pattern, function]` each.
+fn routes() -> String {
+    let route = |route: &HttpRoute| {
+        let pattern = route.pattern().replace('/', "\\/");
+        format!("  [{}, /{pattern}/, {}],\n", json!(route.method), json!(route.handler))
+    };
+    format!("export default [\n{}];\n", HTTP.iter().map(route).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_written_as_they_are_tried() {
+        let text = routes();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "export default [");
+        assert_eq!(lines[1], r#"  ["POST", /^\/orders$/, "order-router"],"#);
+        assert_eq!(lines[3], r#"  [null, /^\/orders\/[^\/]+$/, "orders"],"#);
+        assert_eq!(lines.last(), Some(&"];"));
+        assert_eq!(lines.len(), HTTP.len() + 2);
+    }
 }
