@@ -23,7 +23,10 @@ pub struct Exchange {
 }
 
 struct Process {
+    /// None is the whole exchange in one.
+    role: Option<&'static str>,
     child: Child,
+    is_alive: bool,
     /// Where it says how it is.
     url: String,
     /// Held so that what the program prints later finds a reader.
@@ -66,13 +69,13 @@ impl Exchange {
                 let mut command = Command::new(program());
                 command.args(["up", "--port", "0", "--data"]).arg(self.data());
                 command.arg("--components").arg(components()).args(&self.options);
-                vec![command]
+                vec![(None, command)]
             }
             // The last one is the one to talk to.
-            Some(_) => ["engine", "streamer", "gateway"].map(|role| self.role(role)).into(),
+            Some(_) => ["engine", "streamer", "gateway"].map(|role| (Some(role), self.role(role))).into(),
         };
-        for command in commands {
-            let process = self.start_process(command);
+        for (role, command) in commands {
+            let process = self.start_process(role, command);
             self.url = process.url.clone();
             self.processes.push(process);
         }
@@ -87,7 +90,7 @@ impl Exchange {
     }
 
     /// Starts it and waits for the address that it prints.
-    fn start_process(&self, mut command: Command) -> Process {
+    fn start_process(&self, role: Option<&'static str>, mut command: Command) -> Process {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log file");
         command.env_remove("RUST_LOG").env_remove("LOG_LEVEL").stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().expect("the program starts");
@@ -95,12 +98,12 @@ impl Exchange {
         let mut line = String::new();
         output.read_line(&mut line).expect("its output can be read");
         let url = address(&line).unwrap_or_else(|| panic!("the exchange did not start: {line:?}"));
-        Process { child, url, _output: output }
+        Process { role, child, is_alive: true, url, _output: output }
     }
 
     /// Starts one more process of this role; answers its place.
-    pub fn add(&mut self, role: &str) -> usize {
-        let process = self.start_process(self.role(role));
+    pub fn add(&mut self, role: &'static str) -> usize {
+        let process = self.start_process(Some(role), self.role(role));
         self.processes.push(process);
         self.processes.len() - 1
     }
@@ -116,6 +119,17 @@ impl Exchange {
         let process = &mut self.processes[place];
         process.child.kill().expect("it can be killed");
         process.child.wait().expect("it ends");
+        process.is_alive = false;
+    }
+
+    /// Starts another one of the same role in the place of one that was killed, at another port.
+    pub fn replace_one(&mut self, place: usize) {
+        let role = self.processes[place].role.expect("an exchange on many machines");
+        let process = self.start_process(Some(role), self.role(role));
+        let old = std::mem::replace(&mut self.processes[place], process);
+        if self.url == old.url {
+            self.url = self.processes[place].url.clone();
+        }
     }
 
     /// Somebody who talks to this process.
@@ -263,7 +277,7 @@ impl Exchange {
     /// The sum over all samples of a metric, of all processes.
     pub async fn metric(&self, name: &str) -> u64 {
         let mut sum = 0;
-        for process in &self.processes {
+        for process in self.processes.iter().filter(|process| process.is_alive) {
             let text = Client::new(self.http.clone(), &process.url).get("/metrics").await.text;
             let samples = text.lines().filter(|line| line.starts_with(&format!("supernoba_{name}")));
             sum += samples
@@ -304,7 +318,11 @@ impl Exchange {
         for symbol in symbols {
             let body =
                 serde_json::json!({"symbol": symbol, "side": "BUY", "tif": "IOC", "price": 1, "quantity": 1});
-            let placed = user.post("/orders", body).await;
+            let placed = eventually("the exchange is well again", async || {
+                let placed = user.post("/orders", body.clone()).await;
+                (![503, 504].contains(&placed.status)).then_some(placed)
+            })
+            .await;
             assert_eq!(placed.status, 202, "{}", placed.text);
             let order = user.order_once(placed.order_id(), |order| !books::is_open(order)).await;
             assert_eq!(order["status"], "CANCELLED", "{order}");

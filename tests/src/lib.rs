@@ -3,6 +3,7 @@
 //!
 //! - [`Exchange`]: starts, kills, restarts and removes it · [`Client`], [`Socket`]: one user's way in
 //! - [`servers`]: what an exchange on many machines stands on, with `SUPERNOBA_BACKENDS=production`
+//! - [`load`]: what users do all at once · [`stream_proxy`]: faults of a stream · [`reference`]: what the core makes of a stream
 //! - [`books`]: what must add up · [`Document`]: what `openapi.json` promises
 //!
 //! Nothing here looks at the clock to judge: waits are for conditions, with a time-out that only ends a hopeless test.
@@ -11,9 +12,12 @@ pub mod books;
 mod client;
 mod document;
 mod exchange;
+pub mod load;
 mod production;
+pub mod reference;
 pub mod servers;
 mod socket;
+pub mod stream_proxy;
 
 pub use client::{Answer, Client};
 pub use document::Document;

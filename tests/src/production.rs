@@ -3,11 +3,13 @@
 
 use crate::books::Fill;
 use crate::servers::{self, Server};
+use crate::stream_proxy::Proxy;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -18,6 +20,8 @@ const TOKEN: &str = "insiders-of-this-test";
 
 pub struct Production {
     kinesis: Server,
+    /// Between the exchange and its streams.
+    pub stream_proxy: Proxy,
     aws: Server,
     pub valkey: Server,
     pub database: Server,
@@ -136,8 +140,18 @@ impl Production {
         let front = Arc::new(Front { accounts, api: api.port, http });
         let router = Router::new().fallback(pass_on).with_state(front);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let production =
-            Production { kinesis, aws, valkey, database, api, supabase, service_key, accounts: child };
+        let stream_proxy = Proxy::start(&kinesis.url).await;
+        let production = Production {
+            kinesis,
+            stream_proxy,
+            aws,
+            valkey,
+            database,
+            api,
+            supabase,
+            service_key,
+            accounts: child,
+        };
         let made = production.command(program, "init").stdout(Stdio::null()).status().expect("it runs");
         assert!(made.success(), "what is missing cannot be made");
         Some(production)
@@ -152,7 +166,7 @@ impl Production {
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("AWS_ENDPOINT_URL", self.aws.url.clone()),
-            ("AWS_ENDPOINT_URL_KINESIS", self.kinesis.url.clone()),
+            ("AWS_ENDPOINT_URL_KINESIS", self.stream_proxy.url.clone()),
             ("DEPTH_CACHE_HOST", "127.0.0.1".to_owned()),
             ("DEPTH_CACHE_PORT", self.valkey.port.to_string()),
             ("REDIS_HOST", "127.0.0.1".to_owned()),
@@ -179,6 +193,26 @@ impl Production {
             command.env(name, value);
         }
         command
+    }
+
+    /// Asks the server of the streams itself, past the proxy.
+    pub async fn streams(&self, action: &str, body: Value) -> Value {
+        let day = "20260101";
+        let scope = format!("Credential=test/{day}/{}/kinesis/aws4_request", servers::REGION);
+        let answer = reqwest::Client::new()
+            .post(&self.kinesis.url)
+            .header("x-amz-target", format!("Kinesis_20131202.{action}"))
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-date", format!("{day}T000000Z"))
+            // It wants a signature, and does not look at it.
+            .header("authorization", format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"))
+            .body(body.to_string())
+            .send()
+            .await
+            .expect("the streams answer");
+        let (status, text) = (answer.status(), answer.text().await.expect("an answer"));
+        assert!(status.is_success(), "{action} {body}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// An object of the bucket, as text.

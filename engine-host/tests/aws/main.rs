@@ -6,9 +6,10 @@
 mod conformance;
 
 mod consumer;
-mod faults;
 mod fleet;
 mod gateway;
 mod producer;
 mod stand_ins;
+#[path = "../../../tests/src/stream_proxy.rs"]
+mod stream_proxy;
 mod suites;

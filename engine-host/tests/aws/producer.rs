@@ -1,7 +1,7 @@
 //! What the stream holds after refusals: every message that was answered, each partition's in its order.
 
-use crate::faults::{Fault, Proxy};
 use crate::stand_ins::{Server, clients, kinesis, stream};
+use crate::stream_proxy::{Fault, Proxy};
 use aws_sdk_kinesis::Client;
 use edge_fns::capability::Error;
 use edge_fns::capability::streams::Message;

@@ -402,6 +402,7 @@ async fn a_damaged_snapshot_is_not_passed_over() {
         log: world.log.clone(),
         snapshots: world.snapshots.clone(),
         cache: world.cache.clone(),
+        backup: world.cache.clone(),
         dead_letters: world.letters.clone(),
         flush_cache: Arc::new(|| Ok(())),
         now: Arc::new(|| 0),

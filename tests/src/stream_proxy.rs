@@ -1,4 +1,8 @@
-//! A proxy before a server, that answers some calls with the service's refusals, and takes only a part of some batches.
+//! A proxy before a stream's server, that answers some calls with the service's refusals, takes only a part of some batches, loses
+//! answers, or answers nobody any more.
+
+// The programs that take this file in by its path need a part of it each.
+#![allow(dead_code)]
 
 use axum::Router;
 use axum::body::Bytes;
@@ -8,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// What becomes of one `PutRecords`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +35,10 @@ pub struct Proxy {
     /// When there are no more faults told, whether every call is throttled.
     closed: Arc<Mutex<bool>>,
     calls: Arc<Mutex<Vec<Vec<String>>>>,
+    /// The state of a generator of random faults, while there is a storm.
+    storm: Arc<Mutex<Option<u64>>>,
+    /// Whether nobody is answered.
+    silent: Arc<watch::Sender<bool>>,
     client: reqwest::Client,
 }
 
@@ -42,6 +51,8 @@ impl Proxy {
             faults: Arc::default(),
             closed: Arc::default(),
             calls: Arc::default(),
+            storm: Arc::default(),
+            silent: Arc::new(watch::Sender::new(false)),
             client: reqwest::Client::new(),
         };
         let router = Router::new().fallback(answer).with_state(proxy.clone());
@@ -55,6 +66,42 @@ impl Proxy {
 
     pub fn close(&self, closed: bool) {
         *self.closed.lock().unwrap() = closed;
+    }
+
+    /// From now on faults come at random, the same for the same seed and calls; with `None` no more.
+    pub fn storm(&self, seed: Option<u64>) {
+        *self.storm.lock().unwrap() = seed;
+    }
+
+    /// While silent, no call is passed on and none is answered, as behind a cut line.
+    pub fn silence(&self, silent: bool) {
+        self.silent.send_replace(silent);
+    }
+
+    /// A number below the limit, if there is a storm.
+    fn gust(&self, limit: u64) -> Option<u64> {
+        let mut storm = self.storm.lock().unwrap();
+        let state = storm.as_mut()?;
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Some((*state >> 33) % limit)
+    }
+
+    /// What becomes of a `PutRecords` of so many.
+    fn fault(&self, records: usize) -> Fault {
+        if let Some(fault) = self.faults.lock().unwrap().pop_front() {
+            return fault;
+        }
+        if *self.closed.lock().unwrap() {
+            return Fault::Throttled;
+        }
+        match self.gust(10) {
+            Some(0..3) => Fault::Throttled,
+            Some(3..6) => {
+                Fault::Part((0..records).filter(|_| self.gust(2).is_some_and(|side| side == 0)).collect())
+            }
+            Some(6) => Fault::Unanswered,
+            _ => Fault::Passed,
+        }
     }
 
     /// The partition keys of each `PutRecords` so far.
@@ -86,7 +133,13 @@ fn throttled() -> Response {
 }
 
 async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut silent = proxy.silent.subscribe();
+    // The proxy ends with its test.
+    let _ = silent.wait_for(|silent| !silent).await;
     let target = headers.get("x-amz-target").map_or("", |target| target.to_str().unwrap());
+    if target == "Kinesis_20131202.GetRecords" && proxy.gust(5) == Some(0) {
+        return throttled();
+    }
     if target != "Kinesis_20131202.PutRecords" {
         return proxy.pass(&headers, body.to_vec()).await.into_response();
     }
@@ -94,9 +147,7 @@ async fn answer(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> 
     let records = asked["Records"].as_array().unwrap().clone();
     let keys = records.iter().map(|record| record["PartitionKey"].as_str().unwrap().to_string()).collect();
     proxy.calls.lock().unwrap().push(keys);
-    let fault = proxy.faults.lock().unwrap().pop_front();
-    let closed = *proxy.closed.lock().unwrap();
-    match fault.unwrap_or(if closed { Fault::Throttled } else { Fault::Passed }) {
+    match proxy.fault(records.len()) {
         Fault::Throttled => throttled(),
         Fault::Passed => proxy.pass(&headers, body.to_vec()).await.into_response(),
         Fault::Unanswered => {
