@@ -26,7 +26,7 @@ resource "aws_elasticache_parameter_group" "main" {
   # The streamer is told of changed subscriptions.
   parameter {
     name  = "notify-keyspace-events"
-    value = "Kgsx"
+    value = "Kg$sx"
   }
 }
 

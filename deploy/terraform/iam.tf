@@ -44,8 +44,8 @@ locals {
       { Sid = "WriteOrders", Effect = "Allow", Action = concat(local.stream_write, ["kinesis:DescribeStreamSummary", "kinesis:ListShards"]), Resource = [aws_kinesis_stream.main["orders"].arn, aws_kinesis_stream.main["dead-letters"].arn] },
       { Sid = "ReadFills", Effect = "Allow", Action = local.stream_read, Resource = [aws_kinesis_stream.main["fills"].arn] },
       { Sid = "Documents", Effect = "Allow", Action = local.table_rows, Resource = [for key in ["orders", "candles", "state"] : aws_dynamodb_table.main[key].arn] },
-      { Sid = "CandleBackups", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.main["backups"].arn}/candles/*", "${aws_s3_bucket.main["backups"].arn}/trades/*"] },
-      { Sid = "ListBackups", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [aws_s3_bucket.main["backups"].arn], Condition = { StringLike = { "s3:prefix" = ["candles/*", "trades/*"] } } },
+      { Sid = "CandleBackups", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.main["backups"].arn}/candles/*", "${aws_s3_bucket.main["backups"].arn}/trades/*", "${aws_s3_bucket.main["backups"].arn}/parquet/*"] },
+      { Sid = "ListBackups", Effect = "Allow", Action = ["s3:ListBucket"], Resource = [aws_s3_bucket.main["backups"].arn], Condition = { StringLike = { "s3:prefix" = ["candles/*", "trades/*", "parquet/*"] } } },
       { Sid = "Push", Effect = "Allow", Action = ["execute-api:ManageConnections"], Resource = [local.connections_arn] },
       { Sid = "Database", Effect = "Allow", Action = ["secretsmanager:GetSecretValue"], Resource = [aws_db_instance.history.master_user_secret[0].secret_arn] },
     ]

@@ -371,7 +371,8 @@ fn target() -> PathBuf {
 }
 
 fn address(line: &str) -> Option<String> {
-    line.trim().rsplit_once("http://").map(|(_, address)| format!("http://{address}"))
+    let (_, rest) = line.trim().split_once("http://")?;
+    rest.split([',', ' ']).next().map(|address| format!("http://{address}"))
 }
 
 /// What a program says first.

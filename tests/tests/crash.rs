@@ -69,7 +69,7 @@ async fn no_crash_loses_or_doubles_anything() {
     let mut orders = Vec::new();
     for trader in &traders {
         let user = exchange.test_user(&trader.name);
-        let rows = trader.assert_orders(&user).await;
+        let rows = trader.assert_orders(&user, &[]).await;
         load::assert_wallets_follow_fills(&user, &fills, CASH, STOCK).await;
         orders.extend(rows);
     }

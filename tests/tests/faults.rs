@@ -7,7 +7,7 @@
 //! elsewhere: the same seed strikes the same faults at the same points of the same load, though not at the same instant.
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,6 +24,8 @@ const ORDERS: &str = "supernoba-orders";
 const FILLS: &str = "supernoba-fills";
 /// Longer than two leases of an engine.
 const HANG: Duration = Duration::from_millis(3500);
+/// Where the stream takes nothing, an order is given up: its owner is told so, and finds it so.
+const REFUSALS: [&str; 2] = ["unavailable", "throttled"];
 /// Shards that a stream is split into at most.
 const MOST_SHARDS: usize = 7;
 
@@ -122,17 +124,12 @@ impl Venue {
     /// Splits a shard of the stream, or merges two when there are many.
     async fn reshard(&self, stream: &str, random: &mut Random) {
         let production = self.exchange.production().unwrap();
-        let number = |key: &Value| key.as_str().and_then(|key| key.parse::<u128>().ok()).expect("a hash key");
-        let range = |shard: &Value| {
-            let range = &shard["HashKeyRange"];
-            (number(&range["StartingHashKey"]), number(&range["EndingHashKey"]))
-        };
         let mut open = reference::shards(production, stream).await;
         open.retain(|shard| shard["SequenceNumberRange"]["EndingSequenceNumber"].is_null());
-        open.sort_by_key(range);
+        open.sort_by_key(reference::hash_keys);
         if open.len() < MOST_SHARDS && random.below(3) > 0 {
             let shard = &open[random.below(open.len() as u64) as usize];
-            let (first, last) = range(shard);
+            let (first, last) = reference::hash_keys(shard);
             let middle = first + (last - first) / 2 + 1;
             let body = json!({"StreamName": stream, "ShardToSplit": shard["ShardId"], "NewStartingHashKey": middle.to_string()});
             production.streams("SplitShard", body).await;
@@ -234,7 +231,7 @@ async fn one_seed(venue: &mut Venue, seed: u64) -> Vec<Fault> {
     let mut orders = Vec::new();
     for trader in &traders {
         let user = exchange.test_user(&trader.name);
-        orders.extend(trader.assert_orders(&user).await);
+        orders.extend(trader.assert_orders(&user, &REFUSALS).await);
         load::assert_wallets_follow_fills(&user, &fills, CASH, STOCK).await;
     }
     assert!(fills.len() > 10, "the load trades: {} fills", fills.len());

@@ -130,6 +130,7 @@ fn main() -> Result<()> {
             setup::npm(worker::FOLDER)?;
             setup::npm("tests/deploy")?;
             setup::servers();
+            setup::npm("engine-host/tests/aws")?;
             setup::npm("engine-host/tests/databases")?;
             setup::browser().map(|_| ())
         }

@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(10);
 const KEPT: usize = 256 << 10;
 const STACK: usize = 512 << 10;
 /// The largest table of functions that one component may have.
-const TABLE_ELEMENTS: usize = 10_000;
+pub const TABLE_ELEMENTS: usize = 10_000;
 
 /// What compiled code depends on: equal where components are compiled and where they run.
 fn code() -> Config {

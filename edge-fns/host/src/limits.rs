@@ -1,6 +1,6 @@
 //! What one call of a component may use, and what happens when it wants more.
 
-use crate::engine::{MEMORIES, MODULES};
+use crate::engine::{MEMORIES, MODULES, TABLE_ELEMENTS};
 use crate::metrics::Counters;
 use crate::worlds::Kind;
 use std::sync::Arc;
@@ -166,7 +166,8 @@ impl ResourceLimiter for Room {
         wanted: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| wanted > maximum) {
+        // Without the pool nothing else bounds a table that names no maximum.
+        if wanted > maximum.unwrap_or(TABLE_ELEMENTS).min(TABLE_ELEMENTS) {
             Err(Overstep::Table(wanted).into())
         } else {
             Ok(true)

@@ -25,7 +25,7 @@ struct Hostile {
 const NONE: Hostile =
     Hostile { what: "", imports: "", functions: "", code: "", answer: 2, error: "", says: "" };
 
-const ALL: [Hostile; 10] = [
+const ALL: [Hostile; 12] = [
     Hostile {
         what: "an endless loop",
         code: "(loop $again (br $again))",
@@ -45,6 +45,14 @@ const ALL: [Hostile; 10] = [
         code: "(loop $again (drop (memory.grow (i32.const 1))) (br $again))",
         error: "over_limit",
         says: "memory",
+        ..NONE
+    },
+    Hostile {
+        what: "a table without end",
+        functions: "(table $grown 1 funcref)",
+        code: "(loop $again (drop (table.grow $grown (ref.null func) (i32.const 1000))) (br $again))",
+        error: "over_limit",
+        says: "table",
         ..NONE
     },
     Hostile {
@@ -70,6 +78,18 @@ const ALL: [Hostile; 10] = [
         code: "(local $n i32)
             (loop $again
                 (call $get (i32.const 64) (i32.const 15) (i32.const 3072))
+                (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))",
+        error: "over_limit",
+        says: "calls to back ends",
+        ..NONE
+    },
+    Hostile {
+        what: "a thousand names of settings that are not its own",
+        imports: CONFIG,
+        // One letter less than the name that it may ask for.
+        code: "(local $n i32)
+            (loop $again
+                (call $get (i32.const 64) (i32.const 14) (i32.const 3072))
                 (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))",
         error: "over_limit",
         says: "calls to back ends",

@@ -148,6 +148,17 @@ impl Found<'_> {
 
     fn engine(&mut self) {
         self.pushes();
+        let config = self.config;
+        // Otherwise whoever can connect may have shards taken up anew.
+        if !config.engine.bind.is_loopback()
+            && !config.websocket.endpoint.is_empty()
+            && config.secrets.capabilities_token.is_none()
+        {
+            self.add(
+                "CAPABILITIES_TOKEN",
+                "is needed for the engine's gRPC service beyond this machine (engine.bind)",
+            );
+        }
     }
 
     fn streamer(&mut self) {

@@ -91,15 +91,19 @@ impl Handle {
     }
 }
 
-/// Forgets a shard that is not held any more.
+/// Forgets a shard that is not held any more, unless it is held anew by then.
 struct Entry<'a> {
     held: &'a Held,
     shard: &'a str,
+    again: &'a mpsc::Sender<Again>,
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.held.lock().remove(self.shard);
+        let mut held = self.held.lock();
+        if held.get(self.shard).is_some_and(|handle| handle.again.same_channel(self.again)) {
+            held.remove(self.shard);
+        }
     }
 }
 
@@ -117,7 +121,7 @@ impl Holder for Fleet {
             }
             let remote = running.remote();
             self.held.lock().insert(shard.clone(), Handle { remote: remote.clone(), again: again.clone() });
-            let entry = Entry { held: &self.held, shard: &shard };
+            let entry = Entry { held: &self.held, shard: &shard, again: &again };
             let ended = running.ended();
             tokio::pin!(ended);
             let mut last = Call::Work;

@@ -19,19 +19,26 @@ use std::collections::BTreeMap;
 /// Arguments: the market's sequence number; depth; ticker; ohlc (both empty before the first fill); the number of the
 /// open candle's fields and values, then these (0: there is no open candle); the number of closed candles, then each
 /// one's sequence number and JSON, oldest first; the number of trades, then each one's sequence number and JSON, oldest
-/// first.
+/// first; the number of the newest closed candle that the writer knows to be there (0: of none).
+///
+/// Answers how many closed candles it added. Where the cache has lost one that the writer knows of, it answers [`LOST`] and
+/// changes nothing: what closes now must not hide that something before it is missing.
 pub const MARKET_DATA_SCRIPT: &str = "market_data";
+
+/// See [`MARKET_DATA_SCRIPT`].
+pub const LOST: i64 = -1;
 
 /// Trades kept for a new subscriber.
 pub const TRADES_KEPT: usize = 50;
 
-/// The calls that bring the cache up to the state of every market that an output has touched.
-pub fn market_data_commands(shard: &Shard, output: &Output) -> Vec<Command> {
+/// The calls that bring the cache up to the state of every market that an output has touched, in the order of their symbols;
+/// `known` is the number of the newest closed candle that was there before.
+pub fn market_data_commands(shard: &Shard, output: &Output, known: impl Fn(&str) -> u64) -> Vec<Command> {
     let markets = output.touched.iter().filter_map(|symbol| Some((symbol, shard.market(symbol)?)));
-    markets.map(|(symbol, market)| market_data_command(symbol, market, output)).collect()
+    markets.map(|(symbol, market)| market_data_command(symbol, market, output, known(symbol))).collect()
 }
 
-fn market_data_command(symbol: &str, market: &Market, output: &Output) -> Command {
+fn market_data_command(symbol: &str, market: &Market, output: &Output, known: u64) -> Command {
     let text = |text: String| text.into_bytes();
     let mut args: Vec<Value> = vec![
         text(market.sequence().to_string()),
@@ -60,6 +67,7 @@ fn market_data_command(symbol: &str, market: &Market, output: &Output) -> Comman
         args.push(text(trade.sequence.to_string()));
         args.push(trade.body.clone().into_bytes());
     }
+    args.push(text(known.to_string()));
     let keys = [
         "depth:",
         "ticker:",
@@ -77,7 +85,7 @@ fn market_data_command(symbol: &str, market: &Market, output: &Output) -> Comman
     }
 }
 
-/// The script for the embedded cache; the arguments are described at its name. Answers how many closed candles it added.
+/// The script for the embedded cache, as it is described at its name.
 pub fn market_data_script(keyspace: &mut Keyspace, keys: &[String], args: &[Value]) -> Result<Reply> {
     let [depth, ticker, ohlc, candle, closed, trades, numbers, closed_number] = keys else {
         return Err(Error::Invalid("market_data takes 8 keys".into()));
@@ -95,9 +103,13 @@ pub fn market_data_script(keyspace: &mut Keyspace, keys: &[String], args: &[Valu
     let mut numbered =
         || (0..parse(next()?)?).map(|_| Ok((parse(next()?)?, next()?))).collect::<Result<Vec<_>>>();
     let (new_closed, new_trades) = (numbered()?, numbered()?);
+    let known: u64 = parse(next()?)?;
 
     // Everything is read: from here on nothing fails half-way.
     let last_closed = keyspace.get(closed_number)?.map_or(Ok(0), |value| parse(value))?;
+    if last_closed < known {
+        return Ok(Reply::Integer(LOST));
+    }
     let added: Vec<_> = new_closed.iter().filter(|(number, _)| *number > last_closed).collect();
     if let Some((newest, _)) = added.last() {
         keyspace.lpush(closed, added.iter().map(|(_, candle)| (*candle).clone()).collect())?;
@@ -174,7 +186,7 @@ mod tests {
             output.clear();
             (start..flow.len().min(start + batch)).for_each(|n| apply(&mut shard, &mut output, n));
             if let Some(market) = shard.market(SYMBOL).filter(|_| output.touched.contains(SYMBOL)) {
-                calls.push(market_data_command(SYMBOL, market, &output));
+                calls.push(market_data_command(SYMBOL, market, &output, 0));
             }
         }
         calls
@@ -245,6 +257,28 @@ mod tests {
                 assert_eq!(contents(&broken).await, contents(&straight).await);
             });
         }
+    }
+
+    /// A cache that was emptied is not written to by who believes that it holds an earlier candle.
+    #[test]
+    fn what_was_lost_is_noticed_by_the_next_write() {
+        block_on(async {
+            let times = [START, START, START + 60_000, START + 120_000];
+            let flow: Vec<_> = (0..4).map(|n| (times[n], add(n, n % 2 == 0, 100, 1))).collect();
+            let (mut shard, mut output) = (Shard::new(SEOUL_DAY_OFFSET_S), Output::default());
+            for (n, (time, body)) in flow.iter().enumerate() {
+                shard.apply(n as u64 + 1, *time, body.as_bytes(), &mut output).unwrap();
+            }
+            let market = shard.market(SYMBOL).unwrap();
+            let [(_, first, _), ..] = output.closed[..] else { panic!("a minute is over") };
+            let cache = cache();
+            let call = |known| market_data_command(SYMBOL, market, &output, known);
+            assert_eq!(run(&cache, &call(first)).await, Ok(Reply::Integer(LOST)));
+            assert!(contents(&cache).await.iter().skip(2).all(|reply| *reply == Reply::Values(Vec::new())));
+            let added = output.closed.len() as i64;
+            assert_eq!(run(&cache, &call(0)).await, Ok(Reply::Integer(added)));
+            assert_eq!(run(&cache, &call(first)).await, Ok(Reply::Integer(0)));
+        });
     }
 
     /// Arguments that end too early, or too few keys, change nothing at all.

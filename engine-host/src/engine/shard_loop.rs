@@ -1,14 +1,15 @@
 //! One shard's thread: read, apply, tell, remember.
 
-use super::market_data::market_data_commands;
-use super::refill::Refill;
+use super::market_data::{LOST, market_data_commands};
+use super::refill::{AT_ONCE, CANDLES, Refill};
 use super::source::Source;
 use super::{Backends, Counters, Kept, Notifier, Options};
 use crate::backends::Record;
-use edge_fns::capability::cache::{Command, SetOptions};
+use edge_fns::candle_store::{closed_key, in_order};
+use edge_fns::capability::cache::{Command, Reply, SetOptions};
 use edge_fns::capability::streams::Message;
 use edge_fns::capability::{Error, Result};
-use engine_core::candle::Interval;
+use engine_core::candle::{Candle, Interval};
 use engine_core::shard::{Output, Shard};
 use engine_core::wire::ohlc_message;
 use std::sync::Arc;
@@ -95,6 +96,7 @@ impl ShardLoop {
             snapshot_time: Instant::now(),
         };
         this.output.touched = this.shard.markets().map(|(symbol, _)| symbol.clone()).collect();
+        this.adopt().await?;
         this.write_market_data(&this.output).await?;
         Ok(this)
     }
@@ -239,12 +241,64 @@ impl ShardLoop {
     }
 
     async fn write_market_data(&self, output: &Output) -> Result<()> {
-        let commands = market_data_commands(&self.shard, output);
-        if commands.is_empty() {
+        let lost = self.write_what_shows(output, |symbol| self.refill.known(symbol, output)).await?;
+        if lost.is_empty() {
             return Ok(());
         }
+        tracing::warn!(
+            shard = self.source.shard(),
+            markets = lost.len(),
+            "the cache has lost closed candles; they are written anew"
+        );
+        let mut whole = self.refill.whole(lost);
+        whole.trades = output.trades.clone();
+        self.write_what_shows(&whole, |_| 0).await.map(drop)
+    }
+
+    /// Answers the markets of which the cache has lost what it held; of these nothing was written.
+    async fn write_what_shows(&self, output: &Output, known: impl Fn(&str) -> u64) -> Result<Vec<Arc<str>>> {
+        let commands = market_data_commands(&self.shard, output, known);
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
         let replies = self.backends.cache.run(commands).await?;
-        replies.into_iter().collect::<Result<Vec<_>>>().map(|_| ())
+        let written = output.touched.iter().filter(|symbol| self.shard.market(symbol).is_some());
+        let mut lost = Vec::new();
+        for (symbol, reply) in written.zip(replies) {
+            if reply? == Reply::Integer(LOST) {
+                lost.push(symbol.clone());
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Remembers the closed candles that the cache has, so that they can be written anew where it loses them.
+    async fn adopt(&mut self) -> Result<()> {
+        let symbols: Vec<Arc<str>> = self.shard.markets().map(|(symbol, _)| symbol.clone()).collect();
+        for some in symbols.chunks(AT_ONCE) {
+            let reads = some.iter().flat_map(|symbol| {
+                let newest = Command::Get(format!("candle:closed:seq:{symbol}"));
+                [newest, Command::Lrange(closed_key(symbol), 0, CANDLES as i64 - 1)]
+            });
+            let mut replies = self.backends.cache.run(reads.collect()).await?.into_iter();
+            for symbol in some {
+                let (Some(newest), Some(listed)) = (replies.next(), replies.next()) else {
+                    return Err(Error::Internal("the cache did not answer all that it was asked".into()));
+                };
+                let (Reply::Bytes(newest), Reply::Values(listed)) = (newest?, listed?) else { continue };
+                let newest = std::str::from_utf8(&newest).ok().and_then(|number| number.parse().ok());
+                let candles: Result<Vec<Candle>> = listed
+                    .iter()
+                    .flatten()
+                    .map(|value| in_order(std::slice::from_ref(value)).map(|of| of[0]))
+                    .collect();
+                match (newest, candles) {
+                    (Some(newest), Ok(candles)) => self.refill.adopt(symbol, newest, candles),
+                    _ => tracing::warn!(%symbol, "the closed candles in the cache cannot be read"),
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn write_days(&self, output: &Output) -> Result<()> {

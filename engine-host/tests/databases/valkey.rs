@@ -98,7 +98,7 @@ fn market() -> Vec<Vec<Command>> {
             let body = order(n, n.is_multiple_of(2), 100 + (n as u64 * 7) % 5);
             let time = 1_765_894_800_000 + n as u64 * 9_000;
             shard.apply(n as u64 + 1, time, body.as_bytes(), &mut output).unwrap();
-            market_data_commands(&shard, &output)
+            market_data_commands(&shard, &output, |_| 0)
         })
         .collect()
 }

@@ -358,6 +358,45 @@ async fn a_clean_restart_repeats_nothing() {
     assert_eq!((&last["fill_id"], &last["seq"], &last["quantity"]), (&"A-5".into(), &5.into(), &2.into()));
 }
 
+/// Everything in the cache is lost while the engine runs, and the next order comes before the engine has looked. All closed candles
+/// are there again, those too that an earlier engine has written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_closed_candle_is_lost_with_the_cache() {
+    let world = World::new();
+    let trade = async |n: u64| {
+        world.append("A", add(&format!("s{n}"), "ann", false, 100 + n, 5)).await;
+        world.append("A", add(&format!("b{n}"), "ben", true, 100 + n, 5)).await;
+        *world.log.now.lock().unwrap() += 60_000;
+    };
+    for n in 0..3 {
+        trade(n).await;
+    }
+    world.run(1000, 1000).await;
+    let engine = world.start(1000, 1000).await;
+    trade(3).await;
+    until(|| engine.counters.received.load(Ordering::Relaxed) == 2).await;
+    let closed = async || world.list("candle:closed:1m:A".into()).await;
+    let before = closed().await;
+    assert_eq!(before.len(), 3);
+    let prefixes = [
+        "depth:",
+        "ticker:",
+        "ohlc:",
+        "candle:1m:",
+        "candle:closed:1m:",
+        "trades:",
+        "seq:",
+        "candle:closed:seq:",
+    ];
+    let keys = prefixes.iter().map(|prefix| format!("{prefix}A")).collect();
+    world.read(Command::Del(keys)).await;
+    trade(4).await;
+    until(|| engine.counters.received.load(Ordering::Relaxed) == 4).await;
+    engine.stop().await;
+    let after = closed().await;
+    assert_eq!((after.len(), &after[1..]), (4, &before[..]));
+}
+
 /// The clock closes the candle of a market in which nothing happens, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_markets_candle_is_closed_by_the_clock() {

@@ -1,7 +1,7 @@
 -- Brings what a symbol shows up to the market's state, and only ever forward.
 -- KEYS: depth, ticker, ohlc, open candle, closed candles, trades, numbers of the last writes, number of the newest closed candle.
 -- ARGV: the writer's fencing token, then what engine/market_data.rs describes at the script's name.
--- Answers how many closed candles it added.
+-- Answers how many closed candles it added; -1, and changes nothing, where one is lost that the writer knows of.
 -- Numbers are compared as text, because a Lua number holds no more than 53 bits of one.
 local function above(a, b)
     if #a ~= #b then
@@ -53,11 +53,14 @@ for n = 1, tonumber(width) do
         return redis.error_reply(refusal)
     end
 end
-local closed, trades = next_numbered(), nil
+local closed, trades, known = next_numbered(), nil, nil
 if closed then
     trades = next_numbered()
 end
-if not trades then
+if trades then
+    known = next_number()
+end
+if not known then
     return redis.error_reply(refusal)
 end
 
@@ -72,8 +75,14 @@ if above(token, fence) then
 end
 
 local added = 0
+local last = '0'
+if #closed > 0 or known ~= '0' then
+    last = redis.call('GET', KEYS[8]) or '0'
+end
+if above(known, last) then
+    return -1
+end
 if #closed > 0 then
-    local last = redis.call('GET', KEYS[8]) or '0'
     for _, candle in ipairs(closed) do
         if above(candle[1], last) then
             redis.call('LPUSH', KEYS[5], candle[2])
