@@ -156,18 +156,29 @@ async fn create(documents: &dyn Documents, table: &str, order: &Order) -> Result
     }
 }
 
-/// The price to lock for and whether it is a protection price; refuses symbols that are not traded.
-async fn quote(cache: &dyn Cache, asked: &Asked) -> Result<(u64, bool), Refusal> {
-    let mut commands = vec![Command::Sismember("active:symbols".into(), asked.symbol.clone().into_bytes())];
-    if asked.price.is_none() && asked.stop.is_none() {
-        commands.push(Command::Get(format!("depth:{}", asked.symbol)));
-    }
+/// Refuses symbols that are not traded; of others the replies to what else is asked of the cache.
+pub async fn traded(
+    cache: &dyn Cache,
+    symbol: &str,
+    more: Vec<Command>,
+) -> Result<Vec<Result<Reply, Error>>, Refusal> {
+    let mut commands = vec![Command::Sismember("active:symbols".into(), symbol.into())];
+    commands.extend(more);
     let mut replies = cache.run(commands).await?.into_iter();
     match replies.next() {
-        Some(Ok(Reply::Integer(1))) => {}
-        Some(Err(error)) => return Err(error.into()),
-        _ => return Err(Refusal::new(404, "unknown_symbol", format!("{} is not traded here", asked.symbol))),
+        Some(Ok(Reply::Integer(1))) => Ok(replies.collect()),
+        Some(Err(error)) => Err(error.into()),
+        _ => Err(Refusal::new(404, "unknown_symbol", format!("{symbol} is not traded here"))),
     }
+}
+
+/// The price to lock for and whether it is a protection price; refuses symbols that are not traded.
+async fn quote(cache: &dyn Cache, asked: &Asked) -> Result<(u64, bool), Refusal> {
+    let mut more = Vec::new();
+    if asked.price.is_none() && asked.stop.is_none() {
+        more.push(Command::Get(format!("depth:{}", asked.symbol)));
+    }
+    let mut replies = traded(cache, &asked.symbol, more).await?.into_iter();
     // What a waiting market order will find on the other side nobody knows yet: its stop stands for the best price there.
     if let (None, Some(stop)) = (asked.price, asked.stop) {
         let price = if asked.side == Side::Buy { protected(stop) } else { 0 };

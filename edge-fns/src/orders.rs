@@ -11,6 +11,7 @@ use crate::fields::{Fields, check_symbol};
 use crate::http::{Refusal, Request, Response};
 use crate::ids;
 use crate::order::{self, Order, Replacing, Row, Side, Status};
+use crate::order_router;
 use crate::placement::{self, Placement, append, unknown_order};
 use crate::replacement;
 use engine_core::wire::{Action, TypeName};
@@ -323,6 +324,8 @@ async fn replace(ports: &Ports<'_>, request: &Request, table: &str, row: Row) ->
     if order::notional(price, quantity).is_none() {
         return Err(Refusal::bad("notional_too_large", "price × quantity does not fit an amount of money"));
     }
+    // Whoever may not place an order must not move one to a price where it trades either.
+    order_router::traded(ports.cache, &row.order.symbol, Vec::new()).await?;
     let replacing = Replacing {
         request_id: ids::request_id(ports.base),
         price,

@@ -19,7 +19,7 @@ use engine_core::wire::OrderRecord;
 /// Longer than any host lets a call last.
 pub const ATTEMPT_LIMIT_MS: Millis = 60_000;
 /// How often a row that others are writing is tried again.
-const RACES: u32 = 5;
+pub const RACES: u32 = 5;
 
 /// What placing an order touches.
 #[derive(Clone, Copy)]

@@ -8,8 +8,8 @@ use crate::capability::Error;
 use crate::capability::documents::{Expect, Outcome, Write};
 use crate::capability::wallet::{Movement, Posted};
 use crate::http::Refusal;
-use crate::order::{Order, Replacing, Row, request_hold, row_id};
-use crate::placement::{self, ATTEMPT_LIMIT_MS, Placement, append, is_effect_unknown, post};
+use crate::order::{self, Order, Replacing, Row, request_hold, row_id};
+use crate::placement::{self, ATTEMPT_LIMIT_MS, Placement, RACES, append, is_effect_unknown, post};
 use crate::sweeper;
 use engine_core::wire::Action;
 
@@ -34,12 +34,23 @@ pub async fn announce(placement: &Placement<'_>, row: &Row, announced: Order) ->
 pub async fn place(placement: &Placement<'_>, row: &Row, replacing: &Replacing) -> Result<(), Refusal> {
     match carry_through(placement, &row.order, replacing).await {
         Ok(()) => Ok(()),
-        Err(Failed { refusal, certainly: true }) => {
-            withdraw(placement, row, replacing).await?;
-            Err(refusal)
-        }
-        Err(Failed { refusal, certainly: false }) => Err(refusal),
+        Err(Failed { refusal, certainly: true }) => match withdraw(placement, row, replacing).await {
+            Ok(true) => Err(refusal),
+            // The row still announces it, and the sweeper may carry it through.
+            Ok(false) => Err(under_way(refusal)),
+            Err(error) => Err(under_way(error.into())),
+        },
+        Err(Failed { refusal, certainly: false }) => Err(under_way(refusal)),
     }
+}
+
+/// A refusal after which the replacement may happen all the same.
+fn under_way(refusal: Refusal) -> Refusal {
+    let message = format!(
+        "{}; the replacement is under way: wait for its outcome, or cancel the order",
+        refusal.message
+    );
+    Refusal { message, ..refusal }
 }
 
 /// A replacement is under way already. One that seems to have broken off is carried through, or given up for good.
@@ -91,14 +102,24 @@ pub async fn finish(
 }
 
 /// Gives up a replacement that was never appended. The row says so first, so that nobody appends it once its lock is
-/// gone; where a later step fails, whoever comes next finishes it.
-async fn withdraw(placement: &Placement<'_>, row: &Row, replacing: &Replacing) -> Result<(), Error> {
+/// gone; where a later step fails, whoever comes next finishes it. `false` if somebody else has it in hand by now.
+async fn withdraw(placement: &Placement<'_>, row: &Row, replacing: &Replacing) -> Result<bool, Error> {
     let given_up = Replacing { withdrawn: true, ..replacing.clone() };
-    let order = Order { replacing: Some(given_up), ..row.order.clone() };
-    match write(placement, row, order).await? {
-        Some(row) => clear(placement, &row, replacing).await,
-        None => Ok(()),
+    let mut row = row.clone();
+    for _ in 0..RACES {
+        let order = Order { replacing: Some(given_up.clone()), ..row.order.clone() };
+        if let Some(row) = write(placement, &row, order).await? {
+            clear(placement, &row, replacing).await?;
+            return Ok(true);
+        }
+        // A fill may have come in between, and left it as it was.
+        let (user, id) = (&row.order.user_id, &row.order.order_id);
+        match order::read(placement.documents, placement.table, user, id).await? {
+            Some(now) if now.order.replacing.as_ref() == Some(replacing) => row = now,
+            _ => return Ok(false),
+        }
     }
+    Ok(false)
 }
 
 /// Releases what was locked for a replacement that was given up, and takes it out of the row.

@@ -6,6 +6,7 @@ mod support;
 use edge_fns::capability::Error;
 use edge_fns::order::Status;
 use edge_fns::testing::Fault;
+use std::cell::RefCell;
 use support::{Exchange, USERS};
 
 /// What can happen to the call of a request with this number.
@@ -123,15 +124,48 @@ fn a_replacement_that_needs_more() {
     let (before, order) = resting();
     let path = format!("/orders/{order}");
     let change = r#"{"price":120,"quantity":30}"#;
+    let said = RefCell::new(String::new());
     break_off_everywhere(
         &before,
-        |exchange| drop(exchange.request("PATCH", &path, USERS[0], change.into())),
+        |exchange| {
+            let answer = exchange.request("PATCH", &path, USERS[0], change.into());
+            // Who has ended has said nothing.
+            let text = String::from_utf8(answer.body).unwrap();
+            said.replace(if exchange.memory.has_crashed() { String::new() } else { text });
+        },
         |exchange| {
             let rows = exchange.rows();
             let order = rows.iter().find(|row| row.order_id == order).unwrap();
-            assert!(matches!((order.price, order.remaining), (100, 10) | (120, 30)), "all of it or nothing");
+            let now = (order.price, order.remaining);
+            assert!(matches!(now, (100, 10) | (120, 30)), "all of it or nothing");
+            let said = said.borrow();
+            if said.contains("request_id") {
+                assert_eq!(now, (120, 30), "{said}");
+            } else if !said.is_empty() && !said.contains("under way") && !said.contains("is unknown") {
+                assert_eq!(now, (100, 10), "{said}");
+            }
         },
     );
+}
+
+/// Where a symbol is not traded for a while, nobody moves an order to a price at which it would trade.
+#[test]
+fn a_replacement_while_its_symbol_is_not_traded() {
+    let (mut exchange, order) = resting();
+    let listed = exchange.memory.state().sets.remove("active:symbols").unwrap();
+    let path = format!("/orders/{order}");
+    let replace = |exchange: &Exchange| {
+        let answer = exchange.request("PATCH", &path, USERS[0], r#"{"price":120}"#.into());
+        (answer.status, String::from_utf8(answer.body).unwrap())
+    };
+    let (status, said) = replace(&exchange);
+    assert_eq!(status, 404, "{said}");
+    assert!(said.contains("unknown_symbol"), "{said}");
+    exchange.memory.state().sets.insert("active:symbols".into(), listed);
+    assert_eq!(replace(&exchange).0, 202);
+    exchange.mend();
+    exchange.check();
+    assert!(exchange.rows().iter().any(|row| row.order_id == order && row.price == 120));
 }
 
 #[test]
