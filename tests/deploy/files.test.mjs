@@ -162,7 +162,7 @@ test('the runbook names what there is', () => {
   for (const [, unit] of text.matchAll(/(supernoba-(?:engine|gateway|streamer|secrets|up)\.(?:service|timer))/g)) assert.ok(units.includes(unit), unit);
   const xtask = source('xtask/src/main.rs');
   for (const [, chore] of text.matchAll(/cargo xtask (\w+)/g)) assert.match(xtask, new RegExp(`^        "${chore}" =>`, 'm'), chore);
-  const known = new Set(['up', 'engine', 'gateway', 'streamer', 'config', 'doctor', 'restore', 'export', 'replay', 'bench']);
+  const known = new Set([...source('engine-host/src/main.rs').matchAll(/Command::(\w+)/g)].map(([, name]) => name.toLowerCase()));
   for (const [, command] of text.matchAll(/(?<![\w/.-])supernoba ([a-z]+)(?= |`|$)/gm)) assert.ok(known.has(command), `supernoba ${command}`);
   const terraform = readdirSync(join(root, 'deploy/terraform')).filter((name) => name.endsWith('.tf')).map((name) => source(`deploy/terraform/${name}`)).join('\n');
   for (const [, name] of text.matchAll(/`(supernoba[/-][a-z/-]+[a-z])`/g)) {
